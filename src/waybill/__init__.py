@@ -1,0 +1,1 @@
+"""Waybill: email sending that can say why a message was not delivered."""

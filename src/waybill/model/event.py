@@ -1,0 +1,264 @@
+"""The ledger's events: every fact about a message, append-only, each with its own record type."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from waybill.model.cause import Cause, Responder, Scope
+from waybill.model.clock import Instant
+from waybill.model.outcome import Attempt
+from waybill.model.suppression import Reason, Suppression
+
+
+class EventKind(StrEnum):
+    """What happened. ``FACTS`` below gives the record that each kind carries."""
+
+    ACCEPTED = "accepted"  # the id was given; about the message
+    REFUSED = "refused"  # the request got an error; about the message
+    RENDERING_FAILED = "rendering_failed"  # about every recipient
+    REJECTED = "rejected"  # malware found by Waybill
+    SUPPRESSED = "suppressed"  # a suppression list stopped it
+    HELD = "held"  # waits inside Waybill
+    DELIVERED = "delivered"  # an attempt, answered 250
+    DEFERRED = "deferred"  # an attempt, to be tried again
+    BOUNCED = "bounced"  # an attempt, refused for good
+    EXPIRED = "expired"  # max_lifetime is over
+    BOUNCE_RECEIVED = "bounce_received"  # a bounce mail came home after the 250
+    COMPLAINED = "complained"  # a complaint came home
+    AUTO_REPLIED = "auto_replied"  # an out-of-office reply came home; never a bounce
+    SUPPRESSION_ADDED = "suppression_added"  # this message put the recipient on a list
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """The request was taken; everything else about it is on the message."""
+
+    sandbox_note: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """The error that the client got: ``code`` is SES's error code or the SMTP reply code, ``status`` HTTP's."""
+
+    cause: Cause
+    code: str
+    text: str
+    status: int | None = None
+    detail: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenderingFailed:
+    """Why the template could not be rendered. ``part`` is subject, text or html; line and column count from 1.
+
+    ``error`` is the text SES gives (``Attribute 'x' is not present in the rendering data.``).
+    ``available`` are the names the data holds at that place; ``closest`` the nearest of them to ``variable``.
+    """
+
+    cause: Cause
+    error: str
+    template: str | None
+    template_version: int | None
+    part: str | None = None
+    line: int | None = None
+    column: int | None = None
+    tag: str | None = None
+    variable: str | None = None
+    available: tuple[str, ...] = ()
+    closest: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MalwareFound:
+    """``reason`` is SES's (``Bad content``); ``signature`` names what was found, ``where`` the part."""
+
+    reason: str
+    signature: str
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suppressed:
+    """The entry that stopped the message, as it stood then; ``diagnostic`` is SES's text."""
+
+    entry: Suppression
+    feedback_id: str
+    diagnostic: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """Waybill waits: ``limit`` names the setting or rule, ``by`` its author, ``until`` when the wait ends."""
+
+    limit: str
+    by: str
+    text: str
+    until: Instant | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempted:
+    """An attempt and what follows from it. ``feedback_id`` is set on bounces, ``retry_at`` on deferrals."""
+
+    attempt: Attempt
+    feedback_id: str | None = None
+    retry_at: Instant | None = None
+    expires_at: Instant | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expired:
+    """Retries ran out. The last real cause and words stand beside our own."""
+
+    underlying_cause: Cause
+    last_diagnostic: str
+    diagnostic: str
+    attempts: int
+    feedback_id: str
+    limit_ms: int
+    responder: Responder = Responder.WAYBILL
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BounceReceived:
+    """A bounce mail (RFC 3464) that came home, read and classified."""
+
+    cause: Cause
+    scope: Scope
+    permanent: bool
+    status: str
+    action: str
+    diagnostic: str
+    reporting_mta: str | None
+    rule: str
+    feedback_id: str
+    suppress: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Complained:
+    """A complaint (ARF, RFC 5965). ``sub_type`` is None for one that came home, SES's word for a suppressed one."""
+
+    feedback_id: str
+    feedback_type: str | None
+    user_agent: str | None
+    arrival_date: Instant | None
+    reported_by: str
+    sub_type: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AutoReplied:
+    """An automatic reply (RFC 3834)."""
+
+    subject: str
+    auto_submitted: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SuppressionAdded:
+    """This message put its recipient on a list: ``list`` is ``account`` or ``global``."""
+
+    list: str
+    reason: Reason
+    author: str
+    expires_at: Instant | None = None
+
+
+Fact: TypeAlias = (
+    Accepted
+    | Refused
+    | RenderingFailed
+    | MalwareFound
+    | Suppressed
+    | Held
+    | Attempted
+    | Expired
+    | BounceReceived
+    | Complained
+    | AutoReplied
+    | SuppressionAdded
+)
+
+FACTS: dict[EventKind, type[Any]] = {
+    EventKind.ACCEPTED: Accepted,
+    EventKind.REFUSED: Refused,
+    EventKind.RENDERING_FAILED: RenderingFailed,
+    EventKind.REJECTED: MalwareFound,
+    EventKind.SUPPRESSED: Suppressed,
+    EventKind.HELD: Held,
+    EventKind.DELIVERED: Attempted,
+    EventKind.DEFERRED: Attempted,
+    EventKind.BOUNCED: Attempted,
+    EventKind.EXPIRED: Expired,
+    EventKind.BOUNCE_RECEIVED: BounceReceived,
+    EventKind.COMPLAINED: Complained,
+    EventKind.AUTO_REPLIED: AutoReplied,
+    EventKind.SUPPRESSION_ADDED: SuppressionAdded,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewEvent:
+    """An event not yet in the ledger. ``recipient`` is None where it is about the whole message."""
+
+    kind: EventKind
+    at: Instant
+    fact: Fact
+    recipient: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.fact, FACTS[self.kind]):
+            msg = f"a {self.kind} event carries {FACTS[self.kind].__name__}, not {type(self.fact).__name__}"
+            raise TypeError(msg)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """An event of the ledger. ``id`` grows with time and is unique in the installation."""
+
+    id: int
+    message_id: str
+    kind: EventKind
+    at: Instant
+    fact: Fact
+    recipient: str | None = None
+
+
+class SesEvent(StrEnum):
+    """SES's event types, spelled as API v2 spells them (``EventDestination.MatchingEventTypes``)."""
+
+    SEND = "SEND"
+    REJECT = "REJECT"
+    BOUNCE = "BOUNCE"
+    COMPLAINT = "COMPLAINT"
+    DELIVERY = "DELIVERY"
+    OPEN = "OPEN"
+    CLICK = "CLICK"
+    RENDERING_FAILURE = "RENDERING_FAILURE"
+    DELIVERY_DELAY = "DELIVERY_DELAY"
+    SUBSCRIPTION = "SUBSCRIPTION"
+
+
+_SES_EVENTS = {
+    EventKind.ACCEPTED: SesEvent.SEND,
+    EventKind.RENDERING_FAILED: SesEvent.RENDERING_FAILURE,
+    EventKind.REJECTED: SesEvent.REJECT,
+    EventKind.SUPPRESSED: SesEvent.BOUNCE,
+    EventKind.DELIVERED: SesEvent.DELIVERY,
+    EventKind.DEFERRED: SesEvent.DELIVERY_DELAY,
+    EventKind.BOUNCED: SesEvent.BOUNCE,
+    EventKind.EXPIRED: SesEvent.BOUNCE,
+    EventKind.BOUNCE_RECEIVED: SesEvent.BOUNCE,
+    EventKind.COMPLAINED: SesEvent.COMPLAINT,
+}
+
+
+def ses_event(kind: EventKind, fact: Fact) -> SesEvent | None:
+    """The SES event type that this fact is published as, or None where SES has none.
+
+    A suppression for a complaint is published as a Complaint, any other as a Bounce.
+    """
+    if isinstance(fact, Suppressed) and fact.entry.reason is Reason.COMPLAINT:
+        return SesEvent.COMPLAINT
+    return _SES_EVENTS.get(kind)
