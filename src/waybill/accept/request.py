@@ -80,7 +80,8 @@ class SendRequest:
     """One message to be sent. Addresses are as the client wrote them, display names included.
 
     ``envelope`` is set by SMTP (RCPT TO); the API gives ``to``, ``cc`` and ``bcc``. ``configuration_set`` None: look
-    in the X-SES- headers, then at the identity's default. ``tags`` None: look in the headers.
+    in the X-SES- headers, then at the identity's default. ``tags`` None: look in the headers. ``entry`` is the number of
+    the destination in a bulk call, from 1.
     """
 
     client: Client
@@ -95,3 +96,4 @@ class SendRequest:
     configuration_set: str | None = None
     tags: tuple[tuple[str, str], ...] | None = None
     headers: tuple[tuple[str, str], ...] = field(default=())
+    entry: int = 1

@@ -108,7 +108,7 @@ class Attempted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Expired:
-    """Retries ran out. The last real cause and words stand beside our own."""
+    """Time ran out. The last real cause and words stand beside our own; ``by_configuration_set``: its MaxDeliverySeconds ended it."""
 
     underlying_cause: Cause
     last_diagnostic: str
@@ -116,6 +116,7 @@ class Expired:
     attempts: int
     feedback_id: str
     limit_ms: int
+    by_configuration_set: bool = False
     responder: Responder = Responder.WAYBILL
 
 

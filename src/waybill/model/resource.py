@@ -31,7 +31,7 @@ class Pause:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """An account; ``name`` is its 12-digit id. Limits of None are those of the settings."""
+    """An account: ``name`` is its 12-digit id; ``account`` is INSTALLATION, so that it is got as ``get(Account, INSTALLATION, id)``. Limits of None are those of the settings."""
 
     account: str
     name: str

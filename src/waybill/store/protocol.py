@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from waybill.model.cause import Cause
 from waybill.model.clock import Instant
 from waybill.model.event import Event, NewEvent
+from waybill.model.history import DomainHistory as DomainHistory
 from waybill.model.message import Delivery, Message, Status
 from waybill.model.resource import (
     AccessKey,
@@ -208,20 +209,6 @@ class Found:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DomainHistory:
-    """What the ledger knows of a recipient's domain and address (without the message asked about)."""
-
-    delivered_to_domain: int
-    last_delivered_to_domain: Instant | None
-    delivered_to_address: int
-    last_delivered_to_address: Instant | None
-    last_bounced_address: Instant | None
-    same_cause_messages: int
-    same_cause_domains: int
-    same_cause_since: Instant | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class SendingBucket:
     """Fifteen minutes of an account's sending, as GetSendStatistics wants it."""
 
@@ -309,8 +296,8 @@ class Store(Protocol):
     async def renew(self, worker: str, delivery_ids: Sequence[int], lease_until: Instant) -> None:
         """Prolongs the leases that ``worker`` still holds."""
 
-    async def overdue(self, now: Instant, *, limit: int) -> list[Delivery]:
-        """Open deliveries past their ``expires_at`` that nobody is attempting."""
+    async def overdue(self, worker: str, now: Instant, *, limit: int, lease_until: Instant) -> list[Delivery]:
+        """Leases to ``worker`` the open deliveries that are past their ``expires_at`` and that nobody holds, so that one worker ends each."""
 
     async def settle(self, settlement: Settlement) -> None:
         """Raises: LeaseLost, NotFound."""

@@ -1,0 +1,72 @@
+# Everything runs in a virtual environment of its own, from lock files with hashes.
+# Needed: Python 3.11 or later, git, make.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test check format lint types layers tests docs check-docs models lock wheel bench clean
+
+help: ## Lists the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/runtime: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/development: requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/runtime ## Sends real mail through every way it can fail, and says why
+	@$(BIN)/waybill demo
+
+serve: $(VENV)/runtime ## Runs the service on this machine with a fixed key
+	@$(BIN)/waybill serve --dev
+
+test: check ## Runs every check and test
+
+check: format lint types layers check-docs tests
+
+format: $(VENV)/development
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/development
+	$(BIN)/ruff check .
+
+types: $(VENV)/development
+	$(BIN)/mypy src tests scripts bench
+
+layers: $(VENV)/development
+	$(BIN)/lint-imports
+
+tests: $(VENV)/development
+	$(BIN)/pytest -n 2 --dist loadfile
+
+docs: $(VENV)/development ## Writes the generated pages again
+	$(BIN)/python scripts/generate_docs.py
+
+check-docs: $(VENV)/development
+	$(BIN)/python scripts/generate_docs.py --check
+	$(BIN)/python scripts/generate_models.py --check
+
+models: $(VENV)/development ## Takes the service models from botocore again
+	$(BIN)/python scripts/generate_models.py
+
+lock: $(VENV)/development ## Resolves the lock files again
+	$(BIN)/python scripts/lock.py
+
+wheel: $(VENV)/development ## Builds the wheel into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+bench: $(VENV)/development ## Measures throughput and latency on this machine
+	$(BIN)/python bench/throughput.py
+
+clean: ## Removes what the targets above have made
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

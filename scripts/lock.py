@@ -1,0 +1,32 @@
+"""Resolves requirements.lock (to run) and requirements-dev.lock (to develop) from pyproject.toml, with hashes."""
+
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def resolve(requirements: list[str], target: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "requirements.in")
+        source.write_text("\n".join(requirements) + "\n", "utf-8")
+        resolved = Path(folder, "requirements.lock")
+        tool = [sys.executable, "-m", "piptools", "compile", "--quiet", "--generate-hashes", "--allow-unsafe"]
+        plain = ["--no-header", "--no-annotate", "--strip-extras", "--no-emit-index-url", "--no-emit-find-links"]
+        subprocess.run([*tool, *plain, "-o", str(resolved), str(source)], check=True)
+        target.write_text(resolved.read_text("utf-8").lstrip(), "utf-8")
+
+
+def main() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    build = ["hatchling", "editables"]
+    runtime = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["uvloop"], *build]
+    resolve(runtime, ROOT / "requirements.lock")
+    resolve([*runtime, *project["dependency-groups"]["dev"]], ROOT / "requirements-dev.lock")
+
+
+if __name__ == "__main__":
+    main()

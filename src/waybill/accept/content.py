@@ -1,0 +1,181 @@
+"""What a message says: simple, raw and template content become the bytes to deliver."""
+
+from dataclasses import dataclass
+
+from waybill.accept.render import Rendered, render_content
+from waybill.accept.request import Attachment, RawContent, SendRequest, SimpleContent, TemplateContent
+from waybill.accept.tags import parse_tag_header
+from waybill.mail.compose import Composition, Part, compose
+from waybill.mail.header import HeaderError, scan
+from waybill.mail.malware import find_malware
+from waybill.mail.raw import RawEdit, RawError, prepare_raw
+from waybill.model.cause import Cause
+from waybill.model.clock import Instant
+from waybill.model.event import MalwareFound, RenderingFailed
+from waybill.model.message import Source
+from waybill.model.refusal import Rejected
+from waybill.store.protocol import Store
+
+LARGEST_V1 = 10 * 1024 * 1024
+LARGEST = 40 * 1024 * 1024
+_V1_OPERATIONS = frozenset({"SendRawEmail", "SendTemplatedEmail", "SendBulkTemplatedEmail"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """Content ready to store (None where rendering failed), and what was read from it on the way.
+
+    ``from_header`` and ``sender_header`` are as written, encoded words and all: decoded, a display name could pass for
+    an address. ``control`` are the X-SES- header fields by lower-case name; ``header_recipients`` the To, Cc and Bcc
+    values of a raw message.
+    """
+
+    content: bytes | None
+    from_header: str
+    subject: str | None
+    headers: tuple[tuple[str, str], ...]
+    control: dict[str, str]
+    tags: tuple[tuple[str, str], ...] = ()
+    header_recipients: tuple[tuple[str, str], ...] = ()
+    sender_header: str | None = None
+    return_path: str | None = None
+    template: str | None = None
+    template_version: int | None = None
+    failed: RenderingFailed | None = None
+    malware: MalwareFound | None = None
+
+
+def _malformed(text: str) -> Rejected:
+    return Rejected(
+        text,
+        code="BadRequestException",
+        code_v1="InvalidParameterValue",
+        cause=Cause.CONTENT_MALFORMED,
+        smtp=f"554 Transaction failed: {text}",
+    )
+
+
+async def draft_content(request: SendRequest, store: Store, *, message_id: str, at: Instant, id_domain: str) -> Draft:
+    """The draft of a request. Raises: Rejected for content that SES refuses at once."""
+    full_id = f"{message_id}@{id_domain}"
+    if isinstance(request.content, RawContent):
+        draft = _draft_raw(request, request.content.data, full_id, at)
+    else:
+        if not request.sender:
+            raise _malformed("Missing required parameter 'FromEmailAddress'.")
+        if isinstance(request.content, TemplateContent):
+            rendered = await render_content(request.content, store, request.client.account)
+        else:
+            rendered = _as_given(request.content)
+        draft = _draft_composed(request, request.sender, rendered, full_id, at)
+    if draft.content is not None:
+        through_v1 = request.client.source is Source.API and request.client.operation in _V1_OPERATIONS
+        largest = LARGEST_V1 if through_v1 else LARGEST
+        if len(draft.content) > largest:
+            raise Rejected(
+                f"Message length is more than {largest} bytes long: '{len(draft.content)}'.",
+                code="BadRequestException",
+                code_v1="InvalidParameterValue",
+                cause=Cause.MESSAGE_TOO_LARGE,
+                smtp="552 Message is too long.",
+            )
+    return draft
+
+
+def _as_given(content: SimpleContent) -> Rendered:
+    if content.text is None and content.html is None:
+        raise _malformed("Either Text or Html must be specified in Body.")
+    return Rendered(
+        subject=content.subject,
+        text=content.text,
+        html=content.html,
+        attachments=content.attachments,
+        text_charset=content.text_charset,
+        html_charset=content.html_charset,
+    )
+
+
+def _draft_composed(request: SendRequest, sender: str, rendered: Rendered, full_id: str, at: Instant) -> Draft:
+    if rendered.failed is not None:
+        shown = (("From", sender), ("To", ", ".join(request.to)), ("MIME-Version", "1.0"))
+        return Draft(
+            content=None,
+            from_header=sender,
+            subject=None,
+            headers=tuple((name, value) for name, value in shown if value),
+            control={},
+            template=rendered.template,
+            template_version=rendered.template_version,
+            failed=rendered.failed,
+        )
+    try:
+        content = compose(
+            Composition(
+                from_header=sender,
+                to=request.to,
+                cc=request.cc,
+                reply_to=request.reply_to,
+                subject=rendered.subject,
+                text=rendered.text,
+                html=rendered.html,
+                text_charset=rendered.text_charset,
+                html_charset=rendered.html_charset,
+                attachments=tuple(_part(attachment) for attachment in rendered.attachments),
+                headers=request.headers,
+                message_id=full_id,
+                date=at,
+                boundary_seed=full_id,
+            )
+        )
+    except HeaderError as error:
+        raise _malformed(str(error)) from None
+    fields, _ = scan(content)
+    return Draft(
+        content=content,
+        from_header=sender,
+        subject=rendered.subject,
+        headers=tuple((field.name, field.value) for field in fields),
+        control={},
+        template=rendered.template,
+        template_version=rendered.template_version,
+        malware=_malware(content),
+    )
+
+
+def _draft_raw(request: SendRequest, data: bytes, full_id: str, at: Instant) -> Draft:
+    try:
+        prepared = prepare_raw(data, RawEdit(message_id=full_id, date=at, from_header=request.sender or None))
+    except (RawError, HeaderError) as error:
+        raise _malformed(str(error)) from None
+    named = (("To", prepared.to), ("Cc", prepared.cc), ("Bcc", prepared.bcc))
+    return Draft(
+        content=prepared.content,
+        from_header=prepared.from_header,
+        sender_header=prepared.sender_header,
+        subject=prepared.subject,
+        headers=prepared.fields,
+        control=prepared.control,
+        tags=parse_tag_header(prepared.control.get("x-ses-message-tags", "")) if request.tags is None else (),
+        header_recipients=tuple((name, value) for name, value in named if value),
+        return_path=prepared.return_path,
+        malware=_malware(prepared.content),
+    )
+
+
+def _malware(content: bytes) -> MalwareFound | None:
+    found = find_malware(content)
+    if found is None:
+        return None
+    return MalwareFound(reason="Bad content", signature=found.signature, where=found.where)
+
+
+def _part(attachment: Attachment) -> Part:
+    return Part(
+        file_name=attachment.file_name,
+        content=attachment.content,
+        content_type=attachment.content_type,
+        disposition=attachment.disposition,
+        content_id=attachment.content_id,
+        description=attachment.description,
+        transfer_encoding=attachment.transfer_encoding,
+    )

@@ -1,0 +1,85 @@
+"""Who a message is for: the envelope's recipients, checked as SES checks them."""
+
+from waybill.accept.content import Draft
+from waybill.accept.identity import find_identity, not_verified
+from waybill.accept.request import RawContent, SendRequest
+from waybill.mail.address import MAX_ADDRESS, AddressError, parse_mailbox, parse_mailbox_list
+from waybill.model.cause import Cause
+from waybill.model.refusal import Rejected
+from waybill.model.resource import Verification
+from waybill.model.simulator import is_simulated
+from waybill.store.protocol import Store
+
+MOST_RECIPIENTS = 50
+
+
+def bad_address(text: str, address: str, field: str) -> Rejected:
+    """The refusal of an address that is not valid in form."""
+    return Rejected(
+        text,
+        code="BadRequestException",
+        code_v1="InvalidParameterValue",
+        cause=Cause.ADDRESS_INVALID,
+        smtp=f"553 <{address[:MAX_ADDRESS]}> Invalid email address",
+        detail={"field": field, "address": address},
+    )
+
+
+def parse_address(text: str, field: str) -> str:
+    """The bare address of a mailbox as a client wrote it. Raises: Rejected with SES's text."""
+    try:
+        return parse_mailbox(text).address
+    except AddressError as error:
+        raise bad_address(str(error), text, field) from None
+
+
+def envelope_of(request: SendRequest, draft: Draft) -> tuple[str, ...]:
+    """The bare addresses to deliver to, each once, in the order given.
+
+    SMTP gives the envelope; the API its destination; a raw message without either its To, Cc and Bcc.
+
+    Raises:
+        Rejected: no recipient, more than 50, or an address that is not valid.
+    """
+    given: list[tuple[str, str]] = [(text, "RCPT TO") for text in request.envelope or ()]
+    for field, texts in (("ToAddresses", request.to), ("CcAddresses", request.cc), ("BccAddresses", request.bcc)):
+        given.extend((text, field) for text in texts)
+    recipients = [parse_address(text, field) for text, field in given]
+    if not recipients and isinstance(request.content, RawContent):
+        for field, value in draft.header_recipients:
+            try:
+                recipients.extend(mailbox.address for mailbox in parse_mailbox_list(value))
+            except AddressError as error:
+                raise bad_address(str(error), value, field) from None
+    unique = tuple(dict.fromkeys(recipients))
+    if not unique:
+        raise Rejected(
+            "There are no recipients specified",
+            code="BadRequestException",
+            code_v1="InvalidParameterValue",
+            cause=Cause.ADDRESS_INVALID,
+            smtp="554 Transaction failed: There are no recipients specified",
+        )
+    if len(unique) > MOST_RECIPIENTS:
+        raise Rejected(
+            f"Recipient count exceeds {MOST_RECIPIENTS}.",
+            code="BadRequestException",
+            code_v1="InvalidParameterValue",
+            cause=Cause.TOO_MANY_RECIPIENTS,
+            smtp=f"452 Too many recipients: Recipient count exceeds {MOST_RECIPIENTS}.",
+            detail={"recipients": str(len(unique))},
+        )
+    return unique
+
+
+async def in_sandbox(recipients: tuple[str, ...], store: Store, account: str, region: str) -> None:
+    """Without production access, recipients must be verified identities or the simulator. Raises: Rejected."""
+    failing = []
+    for recipient in recipients:
+        if is_simulated(recipient):
+            continue
+        identity = await find_identity(store, account, recipient)
+        if identity is None or identity.verification is not Verification.SUCCESS:
+            failing.append(recipient)
+    if failing:
+        raise not_verified(failing, region)

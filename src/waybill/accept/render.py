@@ -1,0 +1,123 @@
+"""Rendering a template: failures are facts about the message, not errors of the request."""
+
+from dataclasses import dataclass
+
+from waybill.accept.request import Attachment, TemplateContent
+from waybill.mail import template as language
+from waybill.mail.header import HeaderError, refuse_controls
+from waybill.mail.template import TemplateError
+from waybill.model.cause import Cause
+from waybill.model.event import RenderingFailed
+from waybill.model.refusal import Rejected
+from waybill.model.resource import Template
+from waybill.store.protocol import Store
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rendered:
+    """Subject and bodies, or why there are none."""
+
+    subject: str = ""
+    text: str | None = None
+    html: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+    text_charset: str = "UTF-8"
+    html_charset: str = "UTF-8"
+    template: str | None = None
+    template_version: int | None = None
+    failed: RenderingFailed | None = None
+
+
+async def render_content(content: TemplateContent, store: Store, account: str) -> Rendered:
+    """The rendered parts, or the failure to render them.
+
+    Raises:
+        Rejected: the template does not exist, or an inline one uses more than substitutions.
+    """
+    if content.name is not None:
+        stored = await store.get(Template, account, content.name)
+        if stored is None:
+            raise Rejected(
+                f"Template {content.name} does not exist.",
+                code="NotFoundException",
+                code_v1="TemplateDoesNotExist",
+                cause=Cause.TEMPLATE_SYNTAX_ERROR,
+                detail={"template": content.name},
+            )
+        return _render(content, stored.subject, stored.text, stored.html, version=stored.version)
+    for part in (content.subject, content.text, content.html):
+        if part and _has_blocks(part):
+            raise Rejected(
+                "Template contains unsupported operations.",
+                code="BadRequestException",
+                cause=Cause.TEMPLATE_SYNTAX_ERROR,
+            )
+    return _render(content, content.subject or "", content.text, content.html, version=None)
+
+
+def _has_blocks(source: str) -> bool:
+    try:
+        return language.has_blocks(language.parse(source))
+    except TemplateError:
+        return False  # rendering will say what is wrong with it
+
+
+def _render(
+    content: TemplateContent, subject: str, text: str | None, html: str | None, *, version: int | None
+) -> Rendered:
+    def failure(error: TemplateError, part: str | None) -> Rendered:
+        return Rendered(
+            template=content.name,
+            template_version=version,
+            failed=RenderingFailed(
+                cause=error.cause,
+                error=error.error,
+                template=content.name,
+                template_version=version,
+                part=part,
+                line=error.line,
+                column=error.column,
+                tag=error.tag,
+                variable=error.variable,
+                available=tuple(error.available),
+                closest=error.closest,
+            ),
+        )
+
+    try:
+        data = language.parse_data(content.data or "{}")
+        if content.defaults is not None:
+            data = language.merge_data(language.parse_data(content.defaults or "{}"), data)
+    except TemplateError as error:
+        return failure(error, None)
+    rendered: dict[str, str] = {}
+    for part, source in (("subject", subject), ("text", text), ("html", html)):
+        if source is None:
+            continue
+        try:
+            rendered[part] = language.render(language.parse(source), data)
+        except TemplateError as error:
+            return failure(error, part)
+    subject_line = rendered.get("subject", "").strip("\r\n")
+    try:
+        refuse_controls("Subject", subject_line)
+    except HeaderError as error:  # the data put a line break into it
+        return Rendered(
+            template=content.name,
+            template_version=version,
+            failed=RenderingFailed(
+                cause=Cause.TEMPLATE_DATA_INVALID,
+                error=str(error),
+                template=content.name,
+                template_version=version,
+                part="subject",
+            ),
+        )
+    return Rendered(
+        subject=subject_line,
+        text=rendered.get("text"),
+        html=rendered.get("html"),
+        attachments=content.attachments,
+        template=content.name,
+        template_version=version,
+    )

@@ -1,0 +1,89 @@
+"""The account, as v1 and v2 share it: limits, and pausing by the customer."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from waybill.api.call import Call
+from waybill.api.ses_error import SesError
+from waybill.model.clock import DAY
+from waybill.model.resource import Account, Pause
+from waybill.store.protocol import AlreadyExists, NotFound
+
+UNLIMITED_24_HOURS = -1.0
+"""SES's sign for an unlimited quota (GetSendQuota)."""
+
+UNLIMITED_RATE = 1_000_000.0
+"""SES has no sign for an unlimited rate, and clients that throttle themselves divide by it: a rate that none reaches."""
+
+_BY_API = "api:"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quota:
+    """The account's limits as SES shows them, and the recipients of the last 24 hours."""
+
+    max_24_hour_send: float
+    max_send_rate: float
+    sent_last_24_hours: float
+
+
+async def account_of(call: Call) -> Account:
+    """The caller's account; one that was never changed has the defaults."""
+    return await call.service.store.get(Account, call.account, call.account) or _fresh(call)
+
+
+async def change_account(call: Call, change: Callable[[Account], Account]) -> None:
+    """Changes the account in one transaction. Raises: what ``change`` raises."""
+    store = call.service.store
+    try:
+        await store.update(Account, call.account, call.account, change)
+    except NotFound:
+        # Another request may be first; the change is then made on its record.
+        with contextlib.suppress(AlreadyExists):
+            await store.create(_fresh(call))
+        await store.update(Account, call.account, call.account, change)
+
+
+async def set_sending(call: Call, *, enabled: bool) -> None:
+    """Pauses the account's sending, or ends a pause that the customer made.
+
+    Raises:
+        SesError: the pause is the operator's or a rule's, which the customer cannot end.
+    """
+    pause = Pause(by=f"{_BY_API}{call.access_key_id}", reason=f"{call.operation} was called", at=call.service.clock())
+
+    def change(old: Account) -> Account:
+        if enabled and old.paused and is_enforced(old):
+            raise SesError(
+                f"Sending was paused by {old.paused.by} ({old.paused.reason}); only the operator can resume it.",
+                v2="BadRequestException",
+                v1="InvalidParameterValue",
+            )
+        if enabled:
+            return replace(old, paused=None)
+        return old if old.paused else replace(old, paused=pause)
+
+    await change_account(call, change)
+
+
+async def quota_of(call: Call, account: Account) -> Quota:
+    """The account's own limits, else those of the settings."""
+    service = call.service
+    day, rate = account.max_24_hour_send, account.max_send_rate
+    day = service.default_max_24_hour_send if day is None else day
+    rate = service.default_max_send_rate if rate is None else rate
+    return Quota(
+        max_24_hour_send=float(day) or UNLIMITED_24_HOURS,
+        max_send_rate=float(rate) or UNLIMITED_RATE,
+        sent_last_24_hours=float(await service.store.sent(call.account, service.clock() - DAY)),
+    )
+
+
+def is_enforced(account: Account) -> bool:
+    """Whether sending is paused by somebody else than the customer."""
+    return account.paused is not None and not account.paused.by.startswith(_BY_API)
+
+
+def _fresh(call: Call) -> Account:
+    return Account(account=call.account, name=call.account, created_at=call.service.clock())

@@ -1,0 +1,34 @@
+"""The operations of the Amazon SES API v2."""
+
+from waybill.api.call import Operation
+from waybill.api.ses_v2 import (
+    account,
+    configuration_sets,
+    dkim,
+    event_destinations,
+    identities,
+    insights,
+    policies,
+    sending,
+    suppression,
+    tags,
+    templates,
+)
+
+_NOUNS = (
+    sending,
+    templates,
+    identities,
+    dkim,
+    policies,
+    configuration_sets,
+    event_destinations,
+    suppression,
+    account,
+    insights,
+    tags,
+)
+
+OPERATIONS: dict[str, Operation] = {name: operation for noun in _NOUNS for name, operation in noun.OPERATIONS.items()}
+
+PARTIAL: dict[str, str] = {name: words for noun in _NOUNS for name, words in noun.PARTIAL.items()}

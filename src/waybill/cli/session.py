@@ -1,0 +1,81 @@
+"""What most commands begin with: the settings and the store, and how they end when those cannot be had."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from waybill.model.clock import now
+from waybill.settings import Settings, SettingsError, load_settings
+from waybill.store.open import open_store
+from waybill.store.protocol import Store, StoreUnavailable
+
+UNREACHABLE = 3
+NOT_FOUND = 4
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_option(command: F) -> F:
+    """The ``--config`` option that every command takes."""
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Settings file; else WAYBILL_CONFIG, else ./waybill.toml.",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """The ``--json`` option."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def fail(text: str, code: int) -> click.exceptions.Exit:
+    """Prints one line of error and gives what to raise."""
+    click.echo(f"waybill: {text}", err=True)
+    return click.exceptions.Exit(code)
+
+
+def settings_of(config: Path | None) -> Settings:
+    """The settings; a wrong one ends the command with its line."""
+    try:
+        return load_settings(config)
+    except SettingsError as error:
+        raise fail(str(error), 2) from None
+
+
+def with_store(config: Path | None, work: Callable[[Store], Awaitable[T]], *, create: bool = False) -> T:
+    """Runs ``work`` on the store, whether the service is running or not."""
+    settings = settings_of(config)
+
+    async def session() -> T:
+        store = await open_store(settings.store, clock=now, file_events=bool(settings.publish.file), create=create)
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(session())
+    except StoreUnavailable as error:
+        raise fail(str(error), UNREACHABLE) from None
+
+
+def asynchronous(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
+    """A command written as a coroutine."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> T:
+        return asyncio.run(function(*args, **kwargs))
+
+    return run
+
+
+def is_terminal() -> bool:
+    """Whether a person is looking."""
+    return sys.stdout.isatty()

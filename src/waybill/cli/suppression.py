@@ -1,0 +1,165 @@
+"""``waybill suppression``: both lists, with the evidence of every entry."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from waybill.cli.session import NOT_FOUND, F, config_option, fail, json_option, with_store
+from waybill.mail.address import AddressError, canonical, parse_mailbox
+from waybill.model.clock import now, rfc3339
+from waybill.model.resource import DEFAULT_ACCOUNT
+from waybill.model.suppression import GLOBAL, Reason, Suppression
+from waybill.store.protocol import Store
+
+_PAGE = 1_000
+
+
+@click.group()
+def suppression() -> None:
+    """Look at and change the suppression lists."""
+
+
+def _list_options(command: F) -> F:
+    command = click.option("--global", "is_global", is_flag=True, help="The installation's list, not the account's.")(
+        command
+    )
+    return click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="Whose list.")(command)
+
+
+def _list_of(account: str, *, is_global: bool) -> str:
+    return GLOBAL if is_global else account
+
+
+def _checked(address: str) -> str:
+    try:
+        return canonical(parse_mailbox(address).address)
+    except AddressError as error:
+        raise fail(f"{address!r} is not an address: {error}", 2) from None
+
+
+def _reason(text: str) -> Reason:
+    if text.upper() not in set(Reason):
+        raise fail(f"reason {text!r} is not allowed; it must be BOUNCE or COMPLAINT", 2)
+    return Reason(text.upper())
+
+
+def _entry_json(entry: Suppression) -> dict[str, object]:
+    return {
+        "emailAddress": entry.address,
+        "reason": entry.reason.value,
+        "at": rfc3339(entry.at),
+        "author": entry.author,
+        "message_id": entry.message_id,
+        "event": entry.event,
+        "diagnostic": entry.diagnostic,
+        "expires_at": rfc3339(entry.expires_at) if entry.expires_at else None,
+    }
+
+
+async def _entries(store: Store, account: str) -> list[Suppression]:
+    found: list[Suppression] = []
+    while page := await store.suppressions(account, after=found[-1].address if found else "", limit=_PAGE):
+        found.extend(page)
+    return found
+
+
+@suppression.command("list")
+@_list_options
+@json_option
+@config_option
+def list_entries(config: Path | None, account: str, *, is_global: bool, as_json: bool) -> None:
+    """List the entries: who, since when, by whom, because of which message and words."""
+    found = with_store(config, lambda store: _entries(store, _list_of(account, is_global=is_global)))
+    if as_json:
+        click.echo(json.dumps([_entry_json(entry) for entry in found], indent=2, ensure_ascii=False))
+        return
+    table = Table("Address", "Reason", "Since", "Author", "Words")
+    for entry in found:
+        table.add_row(entry.address, entry.reason.value, rfc3339(entry.at), entry.author, entry.diagnostic or "")
+    Console().print(table)
+
+
+@suppression.command()
+@click.argument("address")
+@click.option("--reason", default="BOUNCE", show_default=True, help="BOUNCE or COMPLAINT.")
+@_list_options
+@config_option
+def add(address: str, reason: str, config: Path | None, account: str, *, is_global: bool) -> None:
+    """Put an address on a list."""
+    entry = Suppression(
+        account=_list_of(account, is_global=is_global),
+        address=_checked(address),
+        reason=_reason(reason),
+        at=now(),
+        author="operator",
+    )
+    with_store(config, lambda store: store.suppress([entry]))
+    click.echo(f"{entry.address} is on the {'global' if is_global else 'account'} suppression list.")
+
+
+@suppression.command()
+@click.argument("address")
+@_list_options
+@config_option
+def remove(address: str, config: Path | None, account: str, *, is_global: bool) -> None:
+    """Take an address off a list. Mail that was stopped is not sent again by this."""
+    checked = _checked(address)
+    if not with_store(config, lambda store: store.unsuppress(_list_of(account, is_global=is_global), checked)):
+        raise fail(f"{checked} is not on the {'global' if is_global else 'account'} suppression list", NOT_FOUND)
+    click.echo(f"{checked} is off the {'global' if is_global else 'account'} suppression list.")
+
+
+@suppression.command("export")
+@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+@_list_options
+@config_option
+def export_entries(form: str, config: Path | None, account: str, *, is_global: bool) -> None:
+    """Write a list as SES's CSV (address,REASON) or JSON lines."""
+    found = with_store(config, lambda store: _entries(store, _list_of(account, is_global=is_global)))
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    for entry in found:
+        if form == "csv":
+            writer.writerow([entry.address, entry.reason.value])
+        else:
+            click.echo(json.dumps(_entry_json(entry), ensure_ascii=False))
+
+
+def _read_import(text: str) -> Iterator[tuple[int, str, str]]:
+    """Line number, address and reason of CSV lines (``addr,BOUNCE``) or JSON lines; both as SES's import jobs take them."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        if line.lstrip().startswith("{"):
+            try:
+                row = json.loads(line)
+                yield number, str(row["emailAddress"]), str(row["reason"])
+            except (ValueError, KeyError, TypeError):
+                raise fail(f'line {number}: not of the form {{"emailAddress": …, "reason": …}}', 2) from None
+        else:
+            cells = next(csv.reader(io.StringIO(line)))
+            if len(cells) != 2:
+                raise fail(f"line {number}: not of the form address,REASON", 2)
+            yield number, cells[0].strip(), cells[1].strip()
+
+
+@suppression.command("import")
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@_list_options
+@config_option
+def import_entries(file: io.TextIOBase, config: Path | None, account: str, *, is_global: bool) -> None:
+    """Add the addresses of a CSV or JSON-lines file; all or, if a line is wrong, none."""
+    owner = _list_of(account, is_global=is_global)
+    at = now()
+    entries = [
+        Suppression(account=owner, address=_checked(address), reason=_reason(reason), at=at, author="operator")
+        for _, address, reason in _read_import(file.read())
+    ]
+    with_store(config, lambda store: store.suppress(entries))
+    click.echo(f"{len(entries)} addresses added.")

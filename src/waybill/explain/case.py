@@ -1,0 +1,97 @@
+"""One recipient's case: the facts narrowed to it, and the event that decides."""
+
+from dataclasses import dataclass
+
+from waybill.model.cause import Cause
+from waybill.model.clock import MINUTE, Instant
+from waybill.model.event import Attempted, Event, EventKind, SuppressionAdded
+from waybill.model.history import DomainHistory
+from waybill.model.message import OPEN_STATUSES, Delivery, Message, Status
+from waybill.model.outcome import Attempt, Outcome
+from waybill.model.suppression import Suppression
+
+STUCK_AFTER = 15 * MINUTE
+"""An open delivery that is due and untouched for longer than this is stuck: no worker has taken it up."""
+
+_DECIDES = {
+    Status.QUEUED: (EventKind.HELD,),
+    Status.DELAYED: (EventKind.DEFERRED, EventKind.HELD),
+    Status.DELIVERED: (EventKind.DELIVERED,),
+    Status.BOUNCED: (EventKind.BOUNCED, EventKind.EXPIRED, EventKind.BOUNCE_RECEIVED),
+    Status.SUPPRESSED: (EventKind.SUPPRESSED,),
+    Status.REJECTED: (EventKind.REJECTED,),
+    Status.RENDERING_FAILED: (EventKind.RENDERING_FAILED,),
+    Status.COMPLAINED: (EventKind.COMPLAINED,),
+    Status.REFUSED: (EventKind.REFUSED,),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """A delivery with the events about it (and about its whole message), in order."""
+
+    message: Message
+    delivery: Delivery
+    events: tuple[Event, ...]
+    now: Instant
+    suppressions: tuple[Suppression, ...] = ()
+    history: DomainHistory | None = None
+
+    @property
+    def recipient(self) -> str:
+        """The recipient's address."""
+        return self.delivery.recipient or "(no recipient)"
+
+    @property
+    def domain(self) -> str:
+        """The recipient's domain."""
+        return self.delivery.domain
+
+    @property
+    def decisive(self) -> Event | None:
+        """The last event that made the status what it is; None where nothing has happened yet."""
+        kinds = _DECIDES[self.delivery.status]
+        return next((event for event in reversed(self.events) if event.kind in kinds), None)
+
+    @property
+    def attempted(self) -> tuple[tuple[Event, Attempted], ...]:
+        """The events that are attempts, with their facts."""
+        return tuple((event, event.fact) for event in self.events if isinstance(event.fact, Attempted))
+
+    @property
+    def last_attempt(self) -> Attempt | None:
+        """The newest attempt."""
+        attempted = self.attempted
+        return attempted[-1][1].attempt if attempted else None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the newest attempt came to."""
+        attempt = self.last_attempt
+        return attempt.outcome if attempt else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything more is tried."""
+        return self.delivery.status in OPEN_STATUSES
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it is due and nobody works on it: a pure function of the facts, so that it is seen while the service is down."""
+        due, lease = self.delivery.next_at, self.delivery.lease_until
+        waits = max(due or 0, lease or 0)
+        return self.is_open and waits > 0 and self.now - waits > STUCK_AFTER
+
+    @property
+    def cause(self) -> Cause | None:
+        """The cause to explain."""
+        return Cause.STUCK if self.is_stuck else self.delivery.cause
+
+    @property
+    def added(self) -> tuple[SuppressionAdded, ...]:
+        """The lists that this message put its recipient on."""
+        return tuple(event.fact for event in self.events if isinstance(event.fact, SuppressionAdded))
+
+    def event_of(self, kind: EventKind) -> Event | None:
+        """The newest event of a kind."""
+        return next((event for event in reversed(self.events) if event.kind is kind), None)

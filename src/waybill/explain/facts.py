@@ -1,0 +1,20 @@
+"""What an explanation is made from: facts of the ledger, and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from waybill.model.event import Event
+from waybill.model.history import DomainHistory
+from waybill.model.message import Delivery, Message
+from waybill.model.suppression import Suppression
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """One message with its deliveries, events, and what stands around it. ``history`` is by delivery id."""
+
+    message: Message
+    deliveries: tuple[Delivery, ...]
+    events: tuple[Event, ...]
+    suppressions: tuple[Suppression, ...] = ()
+    history: Mapping[int, DomainHistory] = field(default_factory=dict)

@@ -1,0 +1,69 @@
+"""Every event in one line."""
+
+from waybill.explain.case import Case
+from waybill.explain.record import TimelineEntry
+from waybill.explain.words import clock, server
+from waybill.model.clock import rfc3339
+from waybill.model.event import (
+    Accepted,
+    Attempted,
+    AutoReplied,
+    BounceReceived,
+    Complained,
+    Event,
+    Expired,
+    Held,
+    MalwareFound,
+    Refused,
+    RenderingFailed,
+    Suppressed,
+    SuppressionAdded,
+)
+from waybill.model.suppression import GLOBAL
+
+
+def list_events(case: Case) -> tuple[TimelineEntry, ...]:
+    """The timeline of a case, oldest first."""
+    return tuple(
+        TimelineEntry(at=event.at, event=event.id, kind=event.kind.value, text=_describe(event, case))
+        for event in case.events
+    )
+
+
+def _describe(event: Event, case: Case) -> str:  # noqa: C901, PLR0911 - one line for each kind of fact
+    match event.fact:
+        case Accepted():
+            by = f" from {case.message.client_ip}" if case.message.client_ip else ""
+            return f"accepted over {case.message.source.value.upper()}{by} ({case.message.operation}), on disk"
+        case Refused() as fact:
+            return f"refused: {fact.code}: {fact.text}"
+        case RenderingFailed() as fact:
+            return f"rendering failed: {fact.error}"
+        case MalwareFound() as fact:
+            return f"malware found: {fact.signature} in {fact.where}"
+        case Suppressed() as fact:
+            which = "global" if fact.entry.account == GLOBAL else "account's"
+            return f"stopped by the {which} suppression list (entry of {clock(fact.entry.at)}, by {fact.entry.author})"
+        case Held() as fact:
+            return f"held by {fact.by}: {fact.text}"
+        case Attempted() as fact:
+            return _describe_attempt(fact)
+        case Expired() as fact:
+            return f"expired after {fact.attempts} attempts: {fact.diagnostic}"
+        case BounceReceived() as fact:
+            return f"a bounce mail came home: {fact.diagnostic}"
+        case Complained() as fact:
+            return f"a complaint came home ({fact.feedback_type or 'no type'}), reported by {fact.reported_by}"
+        case AutoReplied() as fact:
+            return f"an automatic reply came home: {fact.subject}"
+        case SuppressionAdded() as fact:
+            until = f" until {rfc3339(fact.expires_at)}" if fact.expires_at is not None else ""
+            return f"put on the {fact.list} suppression list by {fact.author}{until}"
+
+
+def _describe_attempt(fact: Attempted) -> str:
+    attempt = fact.attempt
+    outcome = attempt.outcome
+    words = outcome.reply.text if outcome.reply else outcome.diagnostic.removeprefix("smtp; ")
+    again = f"; next attempt {clock(fact.retry_at)}" if fact.retry_at is not None else ""
+    return f"attempt {attempt.number} at {server(attempt, outcome)}: {words}{again}"

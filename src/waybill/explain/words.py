@@ -1,0 +1,53 @@
+"""How times, hosts and replies are written for people."""
+
+from waybill.model.clock import DAY, HOUR, MINUTE, SECOND, Instant, rfc3339
+from waybill.model.outcome import Attempt, Outcome, Reply
+
+
+def span(milliseconds: int) -> str:
+    """A length of time: ``0.4 s``, ``16 min 4 s``, ``14 h``, ``3 days``."""
+    if milliseconds < 10 * SECOND:
+        return f"{milliseconds / SECOND:.1f} s"
+    for unit, name, smaller, smaller_name in (
+        (DAY, "day", HOUR, "h"),
+        (HOUR, "h", MINUTE, "min"),
+        (MINUTE, "min", SECOND, "s"),
+    ):
+        if milliseconds >= unit:
+            whole, rest = divmod(milliseconds, unit)
+            plural = "s" if name == "day" and whole != 1 else ""
+            more = f" {rest // smaller} {smaller_name}" if rest >= smaller else ""
+            return f"{whole} {name}{plural}{more}"
+    return f"{milliseconds // SECOND} s"
+
+
+def clock(at: Instant) -> str:
+    """A time of day with its date where a reader needs no more: ``2026-11-24 14:03:09 UTC``."""
+    return f"{rfc3339(at)[:19].replace('T', ' ')} UTC"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 message``, ``41 messages``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def server(attempt: Attempt | None, outcome: Outcome | None = None) -> str:
+    """Who answered: ``mx1.b.example [192.0.2.7]:25``."""
+    host = (attempt.mx if attempt else None) or (outcome.host if outcome else None)
+    ip = (attempt.ip if attempt else None) or (outcome.ip if outcome else None)
+    port = f":{attempt.port}" if attempt and attempt.port else ""
+    if host and ip:
+        return f"{host} [{ip}]{port}"
+    return host or (f"[{ip}]{port}" if ip else "the receiving server")
+
+
+def verbatim(reply: Reply) -> str:
+    """A reply as it came, line by line (RFC 5321 §4.2.1)."""
+    lines = reply.lines or ("",)
+    last = len(lines) - 1
+    return "\n".join(f"{reply.code}{' ' if index == last else '-'}{line}".rstrip() for index, line in enumerate(lines))
+
+
+def possessive(domain: str) -> str:
+    """``firma.example's mail server``."""
+    return f"{domain}'s mail server"

@@ -1,0 +1,156 @@
+"""From a report that came home to what the ledger writes about its delivery: pure."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from waybill.deliver.suppress import COMPLAINT_RULE, Grounds, additions, entries_for, grounds_of_bounce
+from waybill.mail.report import Report, ReportedRecipient
+from waybill.model.cause import Cause
+from waybill.model.clock import Instant
+from waybill.model.event import AutoReplied, BounceReceived, Complained, EventKind, NewEvent
+from waybill.model.message import Delivery, Status, new_message_id
+from waybill.model.outcome import Outcome
+from waybill.model.resource import Account, ConfigurationSet
+from waybill.model.suppression import Reason, Suppression
+from waybill.store.protocol import Ledger, Settlement
+
+Classify: TypeAlias = Callable[[str, str | None], Outcome]
+"""Judges a reply, given as text, of the host named (None: unknown)."""
+
+_TYPE = re.compile(r"\s*(?:dns|smtp|lmtp|x-[a-z0-9-]+)\s*;\s*", re.IGNORECASE)
+_STARTS_WITH_REFUSAL = re.compile(r"[45][0-9][0-9](?:[ -]|$)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """The delivery that a report is about, and what settling it needs to know."""
+
+    delivery: Delivery
+    ledger: Ledger
+    account: Account
+    configuration_set: ConfigurationSet | None
+
+    def has(self, kind: EventKind) -> bool:
+        """Whether the ledger holds such an event about this delivery's recipient."""
+        return any(event.kind is kind and event.recipient == self.delivery.recipient for event in self.ledger.events)
+
+
+def without_type(text: str | None) -> str:
+    """The name or words in ``dns; mx.b.example`` or ``smtp; 550 …``, without the type (RFC 3464 §2.1.2)."""
+    return _TYPE.sub("", text or "", count=1).strip()
+
+
+def settle_complaint(case: Case, report: Report, *, reported_by: str, at: Instant) -> Settlement | None:
+    """What a complaint (RFC 5965) writes; None where the ledger has one of this recipient already.
+
+    Only a delivered message becomes ``complained``; whatever else became of it stands.
+    """
+    if case.has(EventKind.COMPLAINED):
+        return None
+    delivery = case.delivery
+    feedback_id = new_message_id(at)
+    complained = Complained(
+        feedback_id=feedback_id,
+        feedback_type=report.feedback_type,
+        user_agent=report.user_agent,
+        arrival_date=report.arrival_date,
+        reported_by=reported_by,
+    )
+    grounds = Grounds(
+        reason=Reason.COMPLAINT,
+        rule=COMPLAINT_RULE,
+        message_id=delivery.message_id,
+        feedback_id=feedback_id,
+        diagnostic=f"complaint ({report.feedback_type or 'abuse'}) reported by {reported_by}",
+        at=at,
+    )
+    entries = entries_for(grounds, delivery.recipient, case.account, case.configuration_set)
+    event = NewEvent(kind=EventKind.COMPLAINED, at=at, recipient=delivery.recipient, fact=complained)
+    if delivery.status is Status.DELIVERED:
+        return _settlement(delivery, event, entries, (Status.COMPLAINED, Cause.COMPLAINT))
+    return _settlement(delivery, event, entries, None)
+
+
+def settle_bounce(case: Case, report: Report, classify: Classify, *, at: Instant) -> Settlement | None:
+    """What a bounce mail (RFC 3464) writes; None where this delivery has bounced already.
+
+    A complaint stands: only a delivered message becomes ``bounced``. The recipient is suppressed only where the report
+    names this very address: a forwarder's target says nothing about the address that forwards.
+    """
+    delivery = case.delivery
+    if delivery.status is Status.BOUNCED or case.has(EventKind.BOUNCE_RECEIVED):
+        return None
+    reported = _failed_recipient(report, delivery.recipient)
+    mx = without_type(reported.remote_mta if reported else None) or without_type(report.reporting_mta) or None
+    outcome = classify(_reply_text(reported), mx)
+    feedback_id = new_message_id(at)
+    grounds = grounds_of_bounce(outcome, message_id=delivery.message_id, feedback_id=feedback_id, at=at)
+    if reported is not None and not _is_same(reported.recipient, delivery.recipient):
+        grounds = None
+    entries = () if grounds is None else entries_for(grounds, delivery.recipient, case.account, case.configuration_set)
+    bounced = BounceReceived(
+        cause=outcome.cause,
+        scope=outcome.scope,
+        permanent=outcome.permanent,
+        status=(reported.status if reported else None) or outcome.status,
+        action=(reported.action if reported else None) or "failed",
+        diagnostic=(reported.diagnostic if reported else None) or outcome.diagnostic,
+        reporting_mta=report.reporting_mta,
+        rule=outcome.rule,
+        feedback_id=feedback_id,
+        suppress=grounds is not None,
+    )
+    event = NewEvent(kind=EventKind.BOUNCE_RECEIVED, at=at, recipient=delivery.recipient, fact=bounced)
+    if delivery.status is Status.DELIVERED:
+        return _settlement(delivery, event, entries, (Status.BOUNCED, outcome.cause))
+    return _settlement(delivery, event, entries, None)
+
+
+def settle_auto_reply(case: Case, report: Report, *, at: Instant) -> Settlement | None:
+    """What an automatic reply (RFC 3834) writes: an event, never a bounce; None where the ledger has the same reply."""
+    fact = AutoReplied(subject=report.subject or "", auto_submitted=report.auto_submitted or "")
+    if any(event.fact == fact and event.recipient == case.delivery.recipient for event in case.ledger.events):
+        return None
+    event = NewEvent(kind=EventKind.AUTO_REPLIED, at=at, recipient=case.delivery.recipient, fact=fact)
+    return _settlement(case.delivery, event, (), None)
+
+
+def _settlement(
+    delivery: Delivery, event: NewEvent, entries: tuple[Suppression, ...], change: tuple[Status, Cause] | None
+) -> Settlement:
+    status, cause = change or (delivery.status, delivery.cause)
+    return Settlement(
+        delivery_id=delivery.id,
+        status=status,
+        cause=cause,
+        underlying_cause=delivery.underlying_cause,
+        events=(event, *additions(entries, delivery.recipient)),
+        suppressions=entries,
+    )
+
+
+def _failed_recipient(report: Report, recipient: str) -> ReportedRecipient | None:
+    """The reported recipient that the bounce is about: ours where it is named, else the first that failed."""
+    failed = [reported for reported in report.recipients if (reported.action or "failed").lower() == "failed"]
+    candidates = failed or list(report.recipients)
+    named = (reported for reported in candidates if _is_same(reported.recipient, recipient))
+    return next(named, candidates[0] if candidates else None)
+
+
+def _is_same(reported: str | None, recipient: str) -> bool:
+    """Whether the report names our recipient; servers fold the case of local parts, and some name nobody."""
+    return not reported or reported.lower() == recipient.lower()
+
+
+def _reply_text(reported: ReportedRecipient | None) -> str:
+    """The receiver's words as an SMTP reply, on one line; words without a code of refusal get one by the class of the status (RFC 3463 §2)."""
+    if reported is None:
+        return "554 a bounce mail that names no recipient and no reason"
+    words = " ".join(without_type(reported.diagnostic).split())
+    if _STARTS_WITH_REFUSAL.match(words):
+        return words
+    status = reported.status or ""
+    code = "450" if status.startswith("4") else "550" if status.startswith("5") else "554"
+    return " ".join(part for part in (code, status if status not in words else "", words) if part)

@@ -1,0 +1,9 @@
+"""The mailbox simulator's addresses: each behaves in one known way, so that senders can test (SES Developer Guide, "Mailbox simulator")."""
+
+SIMULATOR_DOMAIN = "simulator.amazonses.com"
+
+
+def is_simulated(address: str) -> bool:
+    """Whether the address is one of the simulator's. They are never listed, never counted, and need no verification."""
+    domain = address.rpartition("@")[2].lower()
+    return domain == SIMULATOR_DOMAIN or domain.endswith(f".{SIMULATOR_DOMAIN}")

@@ -1,0 +1,136 @@
+"""Posting to webhooks: public addresses only unless allowed, bounded in time and size, errors as values."""
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+READ_AT_MOST = 4_096
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HttpAnswer:
+    """What came back: a status, or the error in words. ``challenge`` is the WWW-Authenticate field."""
+
+    status: int | None
+    error: str | None = None
+    challenge: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was taken (2xx)."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+class PrivateAddress(OSError):  # noqa: N818 - aiohttp wants an OSError, and the name says what it is
+    """The host leads to an address that webhooks must not reach."""
+
+
+def is_public(ip: str) -> bool:
+    """Whether the address is on the public internet (IANA special-purpose registries).
+
+    An IPv6 address that carries an IPv4 one (mapped, 6to4, NAT64) is as public as that.
+
+    Raises:
+        ValueError: the text is no IP address.
+    """
+    address = ipaddress.ip_address(ip)
+    if isinstance(address, ipaddress.IPv6Address):
+        carried = address.ipv4_mapped or address.sixtofour
+        if carried is None and address in _NAT64:
+            carried = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        address = carried or address
+    return address.is_global and not address.is_multicast
+
+
+class _PublicOnly(AbstractResolver):
+    """Resolves once; the connection is made to the addresses checked here, so a second answer cannot redirect it."""
+
+    def __init__(self, *, allow_private: bool) -> None:
+        self._inner = ThreadedResolver()
+        self._allow_private = allow_private
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
+        usable = [entry for entry in found if self._allow_private or is_public(entry["host"])]
+        if not usable:
+            leads = f" leads to {found[0]['host']}, which" if found else " has no address that"
+            raise PrivateAddress(f"{host}{leads} is not a public address (publish.allow_private is off)")
+        return usable
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class HttpClient:
+    """A pool of connections to webhooks.
+
+    Redirects are not followed, cookies not kept and answers read up to 4 KB, so that an endpoint can neither send us
+    elsewhere nor keep us. Whoever posts bounds how much is under way: the pool itself makes nobody wait.
+    """
+
+    def __init__(self, *, allow_private: bool, ca_file: str | None = None) -> None:
+        self._allow_private = allow_private
+        self._tls = ssl.create_default_context()
+        if ca_file:
+            self._tls.load_verify_locations(ca_file)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float) -> HttpAnswer:
+        """Posts once and gives the answer; whatever goes wrong is an answer without a status."""
+        try:
+            target = URL(url)
+            if not self._allow_private:
+                _check_literal(target.host or "")
+            timeout = aiohttp.ClientTimeout(total=seconds)
+            async with self._open().post(
+                target, data=body, headers=headers, allow_redirects=False, timeout=timeout
+            ) as answer:
+                await answer.content.read(READ_AT_MOST)
+                return HttpAnswer(status=answer.status, challenge=answer.headers.get("WWW-Authenticate"))
+        except TimeoutError:
+            return HttpAnswer(status=None, error=f"no answer in {seconds:g} s")
+        except PrivateAddress as error:
+            return HttpAnswer(status=None, error=str(error))
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return HttpAnswer(status=None, error=f"{type(error).__name__}: {error}")
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                ssl=self._tls, resolver=_PublicOnly(allow_private=self._allow_private), limit=0
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+            )
+        return self._session
+
+
+def _check_literal(host: str) -> None:
+    """An address in place of a name is not resolved, so it is judged here; names are judged when they are.
+
+    Raises:
+        PrivateAddress: it is a private address, or one in a form that ``inet_aton`` takes and nobody else (``127.1``).
+    """
+    if not (":" in host or host.replace(".", "").isdigit()):
+        return
+    try:
+        public = is_public(host)
+    except ValueError:
+        public = False
+    if not public:
+        raise PrivateAddress(f"{host} is not a public address (publish.allow_private is off)")

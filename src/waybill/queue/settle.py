@@ -1,0 +1,142 @@
+"""From an attempt to the settlement that the ledger writes: pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from waybill.deliver.suppress import additions, entries_for, grounds_of_bounce
+from waybill.model.cause import Cause, Responder, Scope
+from waybill.model.clock import MINUTE, Instant
+from waybill.model.event import Attempted, Event, EventKind, Expired, NewEvent
+from waybill.model.message import Delivery, Status, new_message_id
+from waybill.model.outcome import Attempt, Outcome, Result, Stage
+from waybill.model.resource import Account, ConfigurationSet
+from waybill.model.suppression import Suppression
+from waybill.store.protocol import Claim, Settlement
+
+_DIAGNOSTIC_KEPT = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Owner:
+    """Whose message it is: what suppression needs to know."""
+
+    account: Account
+    configuration_set: ConfigurationSet | None
+
+
+def settle_attempt(
+    claim: Claim, attempt: Attempt, owner: Owner | None, *, retry_at: Instant | None, dkim_header: bytes | None
+) -> Settlement:
+    """What an attempt writes: the attempt as an event, the new state, and any suppression with its own event.
+
+    ``owner`` must be there where the outcome suppresses.
+    """
+    delivery, outcome = claim.delivery, attempt.outcome
+    at = attempt.ended_at
+    recipient = delivery.recipient
+    match outcome.result:
+        case Result.DELIVERED:
+            status, kind = Status.DELIVERED, EventKind.DELIVERED
+        case Result.DEFERRED:
+            status, kind = Status.DELAYED, EventKind.DEFERRED
+        case Result.BOUNCED:
+            status, kind = Status.BOUNCED, EventKind.BOUNCED
+    feedback_id = new_message_id(at) if kind is EventKind.BOUNCED else None
+    fact = Attempted(
+        attempt=attempt,
+        feedback_id=feedback_id,
+        retry_at=retry_at if kind is EventKind.DEFERRED else None,
+        expires_at=delivery.expires_at if kind is EventKind.DEFERRED else None,
+    )
+    events = [NewEvent(kind=kind, at=at, recipient=recipient, fact=fact)]
+    entries: tuple[Suppression, ...] = ()
+    if feedback_id is not None:
+        grounds = grounds_of_bounce(outcome, message_id=delivery.message_id, feedback_id=feedback_id, at=at)
+        if grounds is not None and owner is not None:
+            entries = entries_for(grounds, recipient, owner.account, owner.configuration_set)
+            events.extend(additions(entries, recipient))
+    return Settlement(
+        delivery_id=delivery.id,
+        status=status,
+        cause=outcome.cause,
+        events=tuple(events),
+        lease_owner=delivery.lease_owner,
+        attempts=attempt.number,
+        next_at=retry_at if kind is EventKind.DEFERRED else None,
+        suppressions=entries,
+        dkim_header=dkim_header,
+    )
+
+
+def broken_attempt(number: int, error: Exception, *, started_at: Instant, ended_at: Instant) -> Attempt:
+    """An attempt that failed inside Waybill: a fault of ours is a fact about the delivery too, and is tried again."""
+    return Attempt(
+        number=number,
+        started_at=started_at,
+        ended_at=ended_at,
+        outcome=Outcome(
+            result=Result.DEFERRED,
+            cause=Cause.WAYBILL_INCIDENT,
+            scope=Scope.SERVICE,
+            responder=Responder.WAYBILL,
+            permanent=False,
+            stage=Stage.ROUTE,
+            status="4.3.0",
+            diagnostic=f"Waybill failed inside: {type(error).__name__}: {error}"[:_DIAGNOSTIC_KEPT],
+            rule="waybill-failure",
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LastWord:
+    """The last that a receiver, the DNS or the network gave before time ran out."""
+
+    cause: Cause
+    diagnostic: str
+
+
+NEVER_TRIED = LastWord(
+    cause=Cause.HELD_BY_WAYBILL, diagnostic="451 4.4.7 The message waited inside Waybill; no attempt was made"
+)
+
+
+def last_word(events: Iterable[Event], recipient: str) -> LastWord:
+    """What the newest attempt of the recipient came to; an attempt that failed inside Waybill counts where there is no other."""
+    found = NEVER_TRIED
+    for event in events:
+        if event.kind is EventKind.DEFERRED and event.recipient == recipient and isinstance(event.fact, Attempted):
+            outcome = event.fact.attempt.outcome
+            if outcome.cause is not Cause.WAYBILL_INCIDENT or found is NEVER_TRIED:
+                found = LastWord(cause=outcome.cause, diagnostic=outcome.diagnostic)
+    return found
+
+
+def settle_expiry(delivery: Delivery, last: LastWord, *, own_limit: bool, at: Instant) -> Settlement:
+    """What running out of time writes. The last real cause and words are kept; SES's text carries them in brackets.
+
+    ``own_limit`` says that the configuration set's MaxDeliverySeconds ended it, not the installation's limit.
+    """
+    limit = delivery.expires_at - delivery.accepted_at
+    minutes = max(1, round(limit / MINUTE))
+    diagnostic = (
+        f"smtp; 550 4.4.7 Message expired: unable to deliver in {minutes} minutes."
+        f"<{last.diagnostic.removeprefix('smtp; ')}>"
+    )
+    fact = Expired(
+        underlying_cause=last.cause,
+        last_diagnostic=last.diagnostic,
+        diagnostic=diagnostic,
+        attempts=delivery.attempts,
+        feedback_id=new_message_id(at),
+        limit_ms=limit,
+        by_configuration_set=own_limit,
+    )
+    return Settlement(
+        delivery_id=delivery.id,
+        status=Status.BOUNCED,
+        cause=Cause.DELIVERY_EXPIRED,
+        underlying_cause=last.cause,
+        lease_owner=delivery.lease_owner,
+        events=(NewEvent(kind=EventKind.EXPIRED, at=at, recipient=delivery.recipient, fact=fact),),
+    )

@@ -1,0 +1,81 @@
+"""Signing with DKIM, once per message, in threads: an RSA signature never holds the event loop."""
+
+import asyncio
+from concurrent.futures import Executor
+
+from waybill.mail.address import domain_of
+from waybill.mail.dkim import Signer, load_key, sign
+from waybill.model.clock import SECOND, Clock, Instant
+from waybill.model.message import Message
+from waybill.model.resource import Identity, Verification
+from waybill.store.protocol import Claim, Store
+
+KEYS_KEPT = 5 * SECOND
+"""A changed or withdrawn key takes effect in every worker within this time."""
+
+_MOST_SIGNERS = 10_000
+_MOST_MESSAGES = 1_000
+
+
+class Signatures:
+    """Makes the DKIM-Signature header fields of messages."""
+
+    def __init__(self, *, store: Store, clock: Clock, threads: Executor) -> None:
+        self._store = store
+        self._clock = clock
+        self._threads = threads
+        self._signers: dict[tuple[str, str], tuple[Instant, tuple[Signer, ...]]] = {}
+        self._made: dict[str, asyncio.Task[bytes]] = {}
+
+    async def header(self, claim: Claim) -> bytes:
+        """The header fields to prepend; empty where the sender's domain has no key in use.
+
+        A message is signed once: kept fields are used again, and its recipients share what is being made.
+        """
+        if claim.message.dkim_header:
+            return claim.message.dkim_header
+        making = self._made.get(claim.message.id)
+        if making is None or (making.done() and (making.cancelled() or making.exception() is not None)):
+            if len(self._made) >= _MOST_MESSAGES:
+                del self._made[next(iter(self._made))]
+            making = self._made[claim.message.id] = asyncio.create_task(self._sign(claim))
+        return await asyncio.shield(making)
+
+    async def _sign(self, claim: Claim) -> bytes:
+        signers = await self._signers_of(claim.message)
+        if not signers:
+            return b""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, sign, claim.content, signers, claim.message.accepted_at)
+
+    async def _signers_of(self, message: Message) -> tuple[Signer, ...]:
+        domain = domain_of(message.sender)
+        key = (message.account, domain)
+        now = self._clock()
+        kept = self._signers.get(key)
+        if kept is not None and kept[0] > now:
+            return kept[1]
+        signers = await self._load(message.account, domain)
+        if len(self._signers) >= _MOST_SIGNERS:
+            self._signers.clear()
+        self._signers[key] = (now + KEYS_KEPT, signers)
+        return signers
+
+    async def _load(self, account: str, domain: str) -> tuple[Signer, ...]:
+        """The signers of the nearest domain identity, the domain itself or a parent (it aligns: RFC 7489 §3.1.1).
+
+        A key that is not published yet signs too: receivers take such a signature for none (RFC 6376 §6.1.2).
+        """
+        labels = domain.split(".")
+        for start in range(max(1, len(labels) - 1)):
+            name = ".".join(labels[start:])
+            identity = await self._store.get(Identity, account, name)
+            if identity is None:
+                continue
+            if not identity.dkim_enabled or identity.verification is not Verification.SUCCESS:
+                return ()
+            return tuple(
+                Signer(domain=name, selector=key.selector, key=load_key(key.private_pem, key.algorithm))
+                for key in identity.dkim_keys
+            )
+        return ()

@@ -1,0 +1,107 @@
+"""What the supervisor tells a worker: settings, bound addresses, and where the simulator is."""
+
+import os
+import pickle
+import socket
+from dataclasses import dataclass, replace
+from typing import IO
+
+from waybill.settings import Endpoint, Settings, SettingsError
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SimulatorAddress:
+    """Where the running simulator listens. ``capture``: it takes the mail of every domain (``--dev``)."""
+
+    zone: str
+    dns: str
+    smtp_host: str
+    smtp_port: int
+    capture: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A worker's orders. The endpoints of ``settings`` have their real ports."""
+
+    worker: str
+    settings: Settings
+    simulator: SimulatorAddress | None
+    log_level: int
+
+
+def write_plan(plan: Plan, to: IO[bytes]) -> None:
+    """Hands the plan to a worker over its standard input."""
+    pickle.dump(plan, to)
+    to.flush()
+
+
+def read_plan(source: IO[bytes]) -> Plan:
+    """The plan from standard input, which only our own supervisor writes."""
+    plan = pickle.load(source)  # noqa: S301 - written by our parent process, over a pipe nobody else has
+    assert isinstance(plan, Plan)
+    return plan
+
+
+def reserve(endpoint: Endpoint) -> tuple[socket.socket, Endpoint]:
+    """A bound socket that keeps the port for the workers (who share it with SO_REUSEPORT), and the real address.
+
+    Raises:
+        OSError: the address is in use or not ours.
+    """
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    if endpoint.port:  # SO_REUSEPORT would let a second installation share the port unnoticed
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((endpoint.host, endpoint.port))
+    held = shared_socket(endpoint)
+    return held, replace(endpoint, port=held.getsockname()[1])
+
+
+def shared_socket(endpoint: Endpoint) -> socket.socket:
+    """A socket bound to the address together with the other processes of this installation. Raises: OSError."""
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind((endpoint.host, endpoint.port))
+        sock.setblocking(False)  # noqa: FBT003 - the signature is the standard library's
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def dev_settings(settings: Settings) -> Settings:
+    """The settings of ``--dev``: every sender accepted, webhooks to this machine allowed, loopback only.
+
+    Raises:
+        SettingsError: a listening address that others could reach.
+    """
+    for key, endpoint in (
+        ("http.listen", settings.http.listen),
+        ("submission.listen", settings.submission.listen),
+        ("inbound.listen", settings.inbound.listen),
+    ):
+        if endpoint.host not in LOOPBACK:
+            raise SettingsError(
+                f"--dev: {key} = '{endpoint}' is not allowed; with the well-known key it must be on 127.0.0.1"
+            )
+    return replace(
+        settings,
+        identities=replace(settings.identities, verification="none"),
+        publish=replace(settings.publish, allow_private=True),
+    )
+
+
+def captures_all(settings: Settings, *, dev: bool) -> bool:
+    """Whether mail for every domain stays on this machine: in ``--dev``, unless a resolver or relay is configured."""
+    return dev and settings.service.simulator and not settings.dns.servers and not settings.delivery.relay
+
+
+def worker_name(number: int) -> str:
+    """A name that no other worker has, now or after a restart."""
+    return f"{socket.gethostname()}-{os.getpid()}-{number}-{os.urandom(4).hex()}"

@@ -1,0 +1,201 @@
+"""The supervisor: keeps the ports, runs the mailbox simulator, and starts the workers again when they die."""
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+
+from waybill.lab.simulator import start_simulator
+from waybill.model.clock import now
+from waybill.serve.plan import Plan, SimulatorAddress, captures_all, reserve, worker_name, write_plan
+from waybill.serve.setup import prepare_store
+from waybill.settings import Endpoint, Settings
+from waybill.store.open import open_store
+
+log = logging.getLogger(__name__)
+
+GRACE = 30.0
+"""Seconds that workers have to drain after SIGTERM."""
+
+RESTART_WAIT = (0.1, 0.5, 2.0, 5.0)
+"""Seconds before a worker that died is started again; a worker that lives for a minute starts over."""
+
+
+class CannotStart(Exception):  # noqa: N818 - what happened, in one line
+    """The service cannot start: the line says why."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Running:
+    """The service once it is up: settings with the real ports, and whether there is any key to use."""
+
+    settings: Settings
+    dev: bool
+    capture: bool
+    has_keys: bool
+    simulator: SimulatorAddress | None
+
+
+@dataclass(slots=True)
+class _Child:
+    number: int
+    process: subprocess.Popen[bytes]
+    started: float = field(default_factory=time.monotonic)
+
+
+class Supervisor:
+    """The process tree of one installation on one machine."""
+
+    def __init__(self, settings: Settings, *, dev: bool, workers: int, log_level: int = logging.INFO) -> None:
+        self._log_level = log_level
+        self._settings = settings
+        self._dev = dev
+        self._workers = workers
+        self._children: dict[int, _Child] = {}
+        self._simulator: SimulatorAddress | None = None
+
+    async def run(self, stop: asyncio.Event, on_ready: Callable[[Running], None]) -> None:
+        """Runs until ``stop`` is set, then drains the workers.
+
+        Raises:
+            CannotStart: a port is taken, or no worker came up.
+            StoreUnavailable: the store cannot be opened.
+        """
+        async with AsyncExitStack() as held:
+            self._settings = self._with_ports(held)
+            has_keys = await self._prepare()
+            await self._start_simulator(held)
+            try:
+                first = await asyncio.gather(*(self._start(number) for number in range(self._workers)))
+                if not all(first):
+                    raise CannotStart("a worker did not start; its own words stand above")
+                capture = captures_all(self._settings, dev=self._dev)
+                on_ready(
+                    Running(
+                        settings=self._settings,
+                        dev=self._dev,
+                        capture=capture,
+                        has_keys=has_keys,
+                        simulator=self._simulator,
+                    )
+                )
+                watchers = [asyncio.create_task(self._watch(number, stop)) for number in range(self._workers)]
+                await stop.wait()
+                await asyncio.gather(*watchers)
+            finally:
+                await self._end()
+
+    def _with_ports(self, held: AsyncExitStack) -> Settings:
+        settings = self._settings
+
+        def keep(key: str, endpoint: Endpoint) -> Endpoint:
+            try:
+                sock, real = reserve(endpoint)
+            except OSError as error:
+                raise CannotStart(f"{key} = {endpoint}: cannot listen there: {error.strerror or error}") from None
+            held.callback(sock.close)
+            return real
+
+        return replace(
+            settings,
+            http=replace(settings.http, listen=keep("http.listen", settings.http.listen)),
+            submission=replace(settings.submission, listen=keep("submission.listen", settings.submission.listen)),
+            inbound=replace(settings.inbound, listen=keep("inbound.listen", settings.inbound.listen)),
+        )
+
+    async def _prepare(self) -> bool:
+        store = await open_store(self._settings.store, clock=now)
+        try:
+            return await prepare_store(store, now(), dev=self._dev)
+        finally:
+            await store.close()
+
+    async def _start_simulator(self, held: AsyncExitStack) -> None:
+        if not self._settings.service.simulator:
+            return
+        inbound = self._settings.inbound.listen
+        host = "127.0.0.1" if inbound.host in {"0.0.0.0", "::"} else inbound.host  # noqa: S104 - not bound, asked about
+        capture = captures_all(self._settings, dev=self._dev)
+        try:
+            simulator = await start_simulator((host, inbound.port), capture=capture)
+        except OSError as error:
+            raise CannotStart(f"the mailbox simulator cannot listen on loopback: {error}") from None
+        held.push_async_callback(simulator.close)
+        self._simulator = SimulatorAddress(
+            zone=simulator.zone,
+            dns=simulator.dns_address,
+            smtp_host=simulator.smtp_host,
+            smtp_port=simulator.smtp_port,
+            capture=capture,
+        )
+
+    async def _start(self, number: int) -> bool:
+        """Starts a worker; whether it said that it is ready."""
+        process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
+            [sys.executable, "-m", "waybill.serve.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C in the terminal is ours to pass on
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        self._children[number] = _Child(number, process)
+        assert process.stdin is not None
+        plan = Plan(
+            worker=worker_name(number),
+            settings=self._settings,
+            simulator=self._simulator,
+            log_level=self._log_level,
+        )
+        try:
+            write_plan(plan, process.stdin)
+        except BrokenPipeError:
+            return False
+        assert process.stdout is not None
+        return await asyncio.to_thread(process.stdout.readline) == b"ready\n"
+
+    async def _watch(self, number: int, stop: asyncio.Event) -> None:
+        """Starts the worker again whenever it dies, until ``stop``."""
+        failures = 0
+        while not stop.is_set():
+            child = self._children[number]
+            if child.process.poll() is None:
+                try:
+                    await asyncio.wait_for(stop.wait(), 0.1)
+                except TimeoutError:
+                    continue
+                return
+            lived = time.monotonic() - child.started
+            failures = 0 if lived > 60 else failures + 1
+            wait = RESTART_WAIT[min(failures, len(RESTART_WAIT) - 1)]
+            log.error(
+                "worker %d (pid %d) ended with code %s; it is started again in %.1f s, and what it held is taken over",
+                number,
+                child.process.pid,
+                child.process.returncode,
+                wait,
+            )
+            await asyncio.sleep(wait)
+            await self._start(number)
+
+    async def _end(self) -> None:
+        alive = [child.process for child in self._children.values() if child.process.poll() is None]
+        for process in alive:
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + GRACE
+        while any(process.poll() is None for process in alive) and time.monotonic() < deadline:  # noqa: ASYNC110 - child processes are polled
+            await asyncio.sleep(0.02)
+        for process in alive:
+            if process.poll() is None:
+                log.error("worker pid %d did not drain in %.0f s; it is killed, its mail is kept", process.pid, GRACE)
+                process.kill()
+                process.wait()
+        for child in self._children.values():
+            for pipe in (child.process.stdin, child.process.stdout):
+                if pipe is not None:
+                    pipe.close()

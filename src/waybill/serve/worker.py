@@ -1,0 +1,318 @@
+"""A worker: every door and the queue, in one process. It delivers what it accepted; any number of them are alike."""
+
+import asyncio
+import logging
+import random
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from waybill.accept.acceptor import Acceptor, AcceptPolicy
+from waybill.accept.verify import Verifier
+from waybill.api.registry import OPERATIONS
+from waybill.api.asgi import aws_app
+from waybill.api.call import Service
+from waybill.api.own import OWN_PATHS, OwnApi, own_app
+from waybill.deliver.attempt import Deliverer
+from waybill.deliver.classify import classify, classify_text
+from waybill.deliver.config import DeliverConfig, ZoneRoute
+from waybill.inbound import Inbound, InboundConfig
+from waybill.model.clock import SECOND, now
+from waybill.net.http_client import HttpClient
+from waybill.net.resolver import Resolver
+from waybill.publish.publisher import PublishConfig, Publisher
+from waybill.queue.sign import Signatures
+from waybill.queue.worker import RETURN_PATH_PURPOSE, Queue, QueueConfig
+from waybill.serve.plan import Plan, read_plan, shared_socket
+from waybill.settings import Settings
+from waybill.store.open import open_store
+from waybill.store.protocol import Store
+from waybill.submission import Submission, SubmissionConfig
+
+log = logging.getLogger(__name__)
+
+LEASE = 30 * SECOND
+"""How long a dead worker's deliveries stay untouched; a live one renews three times in it."""
+
+SIGNING_THREADS = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """What a worker is made of."""
+
+    store: Store
+    resolver: Resolver
+    deliverer: Deliverer
+    queue: Queue
+    acceptor: Acceptor
+    verifier: Verifier
+    publisher: Publisher
+    inbound: Inbound
+    submission: Submission
+    http: "QuietServer"
+
+
+class QuietServer(uvicorn.Server):
+    """Uvicorn without its own signal handling: the worker decides when it ends."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves the signals alone."""
+        yield
+
+
+def hostname_of(settings: Settings) -> str:
+    """The name given in EHLO."""
+    return settings.delivery.hostname or socket.getfqdn()
+
+
+def public_url_of(settings: Settings) -> str:
+    """The URL under which others reach the HTTP door."""
+    return settings.http.public_url or f"http://{settings.http.listen}"
+
+
+@asynccontextmanager
+async def assemble(plan: Plan, stop: asyncio.Event) -> AsyncIterator[Parts]:
+    """Builds the worker's parts on an open store, and lets them go in the opposite order."""
+    settings = plan.settings
+    store = await open_store(settings.store, clock=now, file_events=bool(settings.publish.file))
+    simulator = plan.simulator
+    resolver = Resolver(settings.dns.servers, zones={simulator.zone: simulator.dns} if simulator else None)
+    http_client = HttpClient(allow_private=settings.publish.allow_private, ca_file=settings.publish.ca_file or None)
+    threads = ThreadPoolExecutor(SIGNING_THREADS, thread_name_prefix="sign")
+    rng = random.Random()  # noqa: S311 - spreads load, keeps no secret
+    deliverer = Deliverer(resolver=resolver, config=_deliver_config(plan), clock=now, rng=rng, classify=classify)
+    try:
+        queue = Queue(
+            store=store,
+            attempt=deliverer.attempt,
+            signatures=Signatures(store=store, clock=now, threads=threads),
+            config=QueueConfig(
+                worker=plan.worker,
+                retry=settings.delivery.retry,
+                max_lifetime=settings.delivery.max_lifetime,
+                lease=LEASE,
+                bounce_domain=settings.inbound.bounce_domain,
+            ),
+            clock=now,
+            rng=rng,
+        )
+        every_sender = settings.identities.verification == "none"
+        acceptor = Acceptor(
+            store=store,
+            clock=now,
+            policy=AcceptPolicy(
+                worker=plan.worker,
+                region=settings.account.region,
+                bounce_domain=settings.inbound.bounce_domain,
+                every_sender=every_sender,
+                max_lifetime=settings.delivery.max_lifetime,
+                lease=LEASE,
+                default_max_send_rate=settings.account.max_send_rate,
+                default_max_24_hour_send=settings.account.max_24_hour_send,
+            ),
+            intake=queue,
+        )
+        verifier = Verifier(
+            store=store,
+            dns=resolver,
+            clock=now,
+            public_url=public_url_of(settings),
+            bounce_domain=settings.inbound.bounce_domain,
+            every_sender=every_sender,
+        )
+        yield Parts(
+            store=store,
+            resolver=resolver,
+            deliverer=deliverer,
+            queue=queue,
+            acceptor=acceptor,
+            verifier=verifier,
+            publisher=_publisher(plan, store, http_client),
+            inbound=_inbound(settings, store),
+            submission=_submission(settings, store, acceptor),
+            http=_http(settings, store, acceptor, verifier, stop),
+        )
+    finally:
+        await deliverer.close()
+        await resolver.close()
+        await http_client.close()
+        threads.shutdown(wait=False, cancel_futures=True)
+        await store.close()
+
+
+def _deliver_config(plan: Plan) -> DeliverConfig:
+    delivery, simulator = plan.settings.delivery, plan.simulator
+    routes: tuple[ZoneRoute, ...] = ()
+    if simulator is not None:
+        routes = (ZoneRoute(zone=simulator.zone, smtp_port=simulator.smtp_port),)
+        if simulator.capture:
+            catch_all = ZoneRoute(
+                zone=".", smtp_port=simulator.smtp_port, ip=simulator.smtp_host, host="mailbox-simulator.localhost"
+            )
+            routes = (*routes, catch_all)
+    return DeliverConfig(
+        hostname=hostname_of(plan.settings),
+        source_addresses=delivery.source_addresses,
+        port=delivery.port,
+        allow_private=delivery.allow_private,
+        relay=delivery.relay,
+        zone_routes=routes,
+    )
+
+
+def _publisher(plan: Plan, store: Store, http: HttpClient) -> Publisher:
+    settings = plan.settings
+    return Publisher(
+        store=store,
+        http=http,
+        clock=now,
+        config=PublishConfig(
+            public_url=public_url_of(settings),
+            region=settings.account.region,
+            hostname=hostname_of(settings),
+            file=Path(settings.publish.file) if settings.publish.file else None,
+            worker=plan.worker,
+        ),
+    )
+
+
+def _inbound(settings: Settings, store: Store) -> Inbound:
+    return Inbound(
+        store=store,
+        classify=classify_text,
+        clock=now,
+        config=InboundConfig(
+            hostname=hostname_of(settings),
+            bounce_domain=settings.inbound.bounce_domain,
+            secret=store.secret(RETURN_PATH_PURPOSE),
+        ),
+    )
+
+
+def _submission(settings: Settings, store: Store, acceptor: Acceptor) -> Submission:
+    tls = None
+    if settings.submission.tls_cert:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(settings.submission.tls_cert, settings.submission.tls_key)
+    return Submission(
+        store=store,
+        accept=acceptor,
+        clock=now,
+        config=SubmissionConfig(hostname=hostname_of(settings), region=settings.account.region, tls=tls),
+    )
+
+
+def _http(settings: Settings, store: Store, acceptor: Acceptor, verifier: Verifier, stop: asyncio.Event) -> QuietServer:
+    aws = aws_app(
+        Service(
+            store=store,
+            accept=acceptor,
+            clock=now,
+            public_url=public_url_of(settings),
+            region=settings.account.region,
+            every_sender=settings.identities.verification == "none",
+            default_max_send_rate=settings.account.max_send_rate,
+            default_max_24_hour_send=settings.account.max_24_hour_send,
+            verify_identity=verifier.verify,
+        ),
+        OPERATIONS,
+    )
+    own = own_app(OwnApi(store=store, clock=now, verifier=verifier, ready=lambda: not stop.is_set()))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        mine = scope["type"] == "http" and scope["path"].startswith(OWN_PATHS)
+        await (own if mine else aws)(scope, receive, send)
+
+    return QuietServer(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=15,
+            timeout_keep_alive=75,
+        )
+    )
+
+
+async def work(plan: Plan, stop: asyncio.Event) -> None:
+    """Runs a worker until ``stop`` is set, then drains: doors close first, deliveries under way end, notices go out."""
+    settings = plan.settings
+    async with assemble(plan, stop) as parts:
+        await parts.submission.start(sock=shared_socket(settings.submission.listen))
+        await parts.inbound.start(sock=shared_socket(settings.inbound.listen))
+        http_socket = shared_socket(settings.http.listen)
+        drained = asyncio.Event()
+        doors = asyncio.create_task(parts.http.serve(sockets=[http_socket]))
+        loops = [
+            asyncio.create_task(parts.queue.run(stop)),
+            asyncio.create_task(parts.publisher.run(drained)),
+            asyncio.create_task(parts.verifier.run(stop)),
+        ]
+        while not parts.http.started and not doors.done():  # noqa: ASYNC110 - uvicorn has a flag, no event
+            await asyncio.sleep(0.005)
+        print("ready", flush=True)  # noqa: T201 - what the supervisor waits for
+        ended = asyncio.create_task(stop.wait())
+        await asyncio.wait([ended, doors, *loops], return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
+        parts.http.should_exit = True
+        await asyncio.gather(doors, parts.submission.close(), return_exceptions=True)
+        results: list[object] = list(await asyncio.gather(loops[0], loops[2], return_exceptions=True))
+        await parts.inbound.close()
+        drained.set()
+        results.extend(await asyncio.gather(loops[1], return_exceptions=True))
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+
+async def _until_orphaned(stop: asyncio.Event) -> None:
+    """Standard input ends when the supervisor is gone; then this worker drains too."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
+    stop.set()
+
+
+async def _main(plan: Plan) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    lifeline = asyncio.create_task(_until_orphaned(stop))
+    try:
+        await work(plan, stop)
+    finally:
+        lifeline.cancel()
+
+
+def main() -> None:
+    """The worker process."""
+    plan = read_plan(sys.stdin.buffer)
+    logging.basicConfig(level=plan.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    factory = None
+    try:
+        uvloop = __import__("uvloop")
+        factory = uvloop.new_event_loop
+    except ImportError:  # an optional extra: the same, slower
+        factory = None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_main(plan))
+
+
+if __name__ == "__main__":
+    main()

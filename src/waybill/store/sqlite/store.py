@@ -1,0 +1,233 @@
+"""``SqliteStore``: the Store protocol on one SQLite file, which several processes may share."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from waybill.model.clock import MINUTE, Clock, Instant
+from waybill.model.message import Delivery
+from waybill.model.suppression import Reason, Suppression
+from waybill.store.codec import R, decode_resource, encode_resource
+from waybill.store.protocol import (
+    Acceptance,
+    Claim,
+    DomainHistory,
+    Found,
+    Ledger,
+    LimitReached,
+    NewNotice,
+    Notice,
+    NoticeResult,
+    Search,
+    SendingBucket,
+    Settlement,
+    StoreHealth,
+    StoreUnavailable,
+)
+from waybill.store.seal import Seal, key_path
+from waybill.store.sqlite import accepting, claiming, counting, outbox, reading, recording, resources, settling
+from waybill.store.sqlite import suppressions as lists
+from waybill.store.sqlite.connection import BUSY_SECONDS, connect
+from waybill.store.sqlite.migrate import prepare
+from waybill.store.sqlite.readers import Readers
+from waybill.store.sqlite.turn import Turn
+from waybill.store.sqlite.writer import Transaction, Writer
+
+_REMEMBERED = 4096
+
+
+async def open_sqlite(path: Path, *, clock: Clock, file_events: bool = False, create: bool = True) -> "SqliteStore":
+    """The store in the file; folder, file and key are made where ``create`` is true and there is none.
+
+    ``file_events``: whether every event that SES publishes also makes a notice for the file of events.
+
+    Raises:
+        StoreUnavailable: the file is absent, cannot be opened, is of a newer version, or its key is missing.
+    """
+    return await asyncio.to_thread(_open, path, clock, file_events=file_events, create=create)
+
+
+def _open(path: Path, clock: Clock, *, file_events: bool, create: bool) -> "SqliteStore":
+    if not create and not path.is_file():
+        raise StoreUnavailable(f"there is no store at {path}: `waybill serve` makes it at its first start")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"the folder {path.parent} cannot be made: {error.strerror}") from error
+    connection = connect(path)
+    try:
+        seal = prepare(connection, path, clock())
+        readers = Readers(path)
+        writer = Writer(connection, Turn(key_path(path), patience=BUSY_SECONDS))
+    except BaseException:
+        connection.close()
+        raise
+    return SqliteStore(writer, readers, seal, clock=clock, file_events=file_events)
+
+
+class SqliteStore:
+    """The Store on SQLite. Made by ``open_sqlite``; its methods are described by the protocol ``Store``."""
+
+    def __init__(self, writer: Writer, readers: Readers, seal: Seal, *, clock: Clock, file_events: bool) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._seal = seal
+        self._clock = clock
+        self._file_events = file_events
+        self._pruned_at: Instant = 0
+        self._decoded: dict[tuple[type[Any], str, str], tuple[bytes, Any]] = {}
+
+    async def close(self) -> None:
+        await self._writer.close()
+        await self._readers.close()
+
+    def secret(self, purpose: str) -> bytes:
+        return self._seal.secret(purpose)
+
+    # resources
+
+    async def get(self, kind: type[R], account: str, name: str) -> R | None:
+        body = self._readers.look_up(lambda connection: resources.read_body(connection, kind, account, name))
+        return None if body is None else self._decode(kind, account, name, body)
+
+    async def scan(
+        self, kind: type[R], account: str, *, prefix: str = "", after: str = "", limit: int = 1000
+    ) -> list[R]:
+        def read(connection: sqlite3.Connection) -> list[R]:
+            rows = resources.scan(connection, kind, account, prefix=prefix, after=after, limit=limit)
+            return [decode_resource(kind, body, (account, name), self._seal) for name, body in rows]
+
+        return await self._readers.read(read)
+
+    async def create(self, record: R) -> None:
+        body = encode_resource(record, self._seal)
+        await self._writer.write(lambda transaction: resources.create(transaction, record, body))
+
+    async def put(self, record: R) -> None:
+        body = encode_resource(record, self._seal)
+        await self._writer.write(lambda transaction: resources.put(transaction, record, body))
+
+    async def update(self, kind: type[R], account: str, name: str, change: Callable[[R], R]) -> R:
+        return await self._writer.write(
+            lambda transaction: resources.update(transaction, kind, (account, name), change, self._seal)
+        )
+
+    async def delete(self, kind: type[R], account: str, name: str) -> bool:
+        return await self._writer.write(lambda transaction: resources.delete(transaction, kind, account, name))
+
+    def _decode(self, kind: type[R], account: str, name: str, body: bytes) -> R:
+        # Every send reads the same few records: as long as the bytes are the same, so is the record.
+        key = (kind, account, name)
+        known = self._decoded.get(key)
+        if known is None or known[0] != body:
+            if len(self._decoded) >= _REMEMBERED:
+                self._decoded.clear()
+            known = self._decoded[key] = (body, decode_resource(kind, body, (account, name), self._seal))
+        record: R = known[1]
+        return record
+
+    # suppression
+
+    async def suppress(self, entries: Sequence[Suppression]) -> None:
+        await self._writer.write(lambda transaction: lists.suppress(transaction, entries))
+
+    async def unsuppress(self, account: str, address: str) -> bool:
+        return await self._writer.write(lambda transaction: lists.unsuppress(transaction, account, address))
+
+    async def suppressed(self, account: str, addresses: Sequence[str], now: Instant) -> list[Suppression]:
+        return self._readers.look_up(lambda connection: lists.suppressed(connection, account, addresses, now))
+
+    async def suppressions(
+        self,
+        account: str,
+        *,
+        reasons: Sequence[Reason] = (),
+        since: Instant | None = None,
+        until: Instant | None = None,
+        after: str = "",
+        limit: int = 1000,
+    ) -> list[Suppression]:
+        return await self._readers.read(
+            lambda connection: lists.listed(
+                connection, account, reasons=reasons, since=since, until=until, after=after, limit=limit
+            )
+        )
+
+    # the life of a message
+
+    async def accept(self, acceptance: Acceptance) -> tuple[Delivery, ...] | LimitReached:
+        return await self._writer.write_with_others(self._accept, acceptance)
+
+    def _accept(self, transaction: Transaction, acceptances: list[Acceptance]) -> list[accepting.Accepted]:
+        at = acceptances[-1].message.accepted_at
+        if at >= self._pruned_at + MINUTE:
+            counting.prune(transaction, at)
+            self._pruned_at = at
+        return accepting.accept(transaction, acceptances, file_events=self._file_events)
+
+    async def claim(self, worker: str, now: Instant, *, limit: int, lease_until: Instant) -> list[Claim]:
+        if not self._readers.look_up(lambda connection: claiming.anything_due(connection, now)):
+            return []
+        return await self._writer.write(
+            lambda transaction: claiming.claim(transaction, worker, now, limit=limit, lease_until=lease_until)
+        )
+
+    async def renew(self, worker: str, delivery_ids: Sequence[int], lease_until: Instant) -> None:
+        if delivery_ids:
+            await self._writer.write(lambda transaction: claiming.renew(transaction, worker, delivery_ids, lease_until))
+
+    async def overdue(self, worker: str, now: Instant, *, limit: int, lease_until: Instant) -> list[Delivery]:
+        if not self._readers.look_up(lambda connection: claiming.anything_overdue(connection, now)):
+            return []
+        return await self._writer.write(
+            lambda transaction: claiming.overdue(transaction, worker, now, limit=limit, lease_until=lease_until)
+        )
+
+    async def settle(self, settlement: Settlement) -> None:
+        await self._writer.write_with_others(self._settle, settlement)
+
+    def _settle(self, transaction: Transaction, settlements: list[Settlement]) -> list[settling.Settled]:
+        return settling.settle(transaction, settlements, file_events=self._file_events)
+
+    async def delivery(self, delivery_id: int) -> Delivery | None:
+        return self._readers.look_up(lambda connection: claiming.read_delivery(connection, delivery_id))
+
+    # the outbox
+
+    async def notify(self, notices: Sequence[NewNotice]) -> None:
+        if notices:
+            await self._writer.write(lambda transaction: recording.add_notices(transaction, notices))
+
+    async def claim_notices(self, worker: str, now: Instant, *, limit: int, lease_until: Instant) -> list[Notice]:
+        if not self._readers.look_up(lambda connection: outbox.anything_due(connection, now)):
+            return []
+        return await self._writer.write(
+            lambda transaction: outbox.claim_notices(transaction, worker, now, limit=limit, lease_until=lease_until)
+        )
+
+    async def settle_notices(self, results: Sequence[NoticeResult]) -> None:
+        if results:
+            await self._writer.write(lambda transaction: outbox.settle_notices(transaction, results))
+
+    # reading
+
+    async def ledger(self, message_id: str) -> Ledger | None:
+        now = self._clock()
+        return await self._readers.read(lambda connection: reading.ledger(connection, message_id, now))
+
+    async def find(self, search: Search) -> list[Found]:
+        return await self._readers.read(lambda connection: reading.find(connection, search))
+
+    async def history(self, delivery: Delivery, now: Instant) -> DomainHistory:
+        return await self._readers.read(lambda connection: reading.history(connection, delivery, now))
+
+    async def sent(self, account: str, since: Instant) -> int:
+        return self._readers.look_up(lambda connection: counting.sent(connection, account, since))
+
+    async def statistics(self, account: str, since: Instant) -> list[SendingBucket]:
+        return await self._readers.read(lambda connection: counting.statistics(connection, account, since))
+
+    async def health(self, now: Instant) -> StoreHealth:  # noqa: ARG002 - an engine may need the time; this one does not
+        return await self._readers.read(reading.health)
