@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from waybill.mail.header import HeaderError, scan
-from waybill.mail.raw import ONCE_ONLY, Prepared, RawEdit, RawError, normalise_line_ends, prepare_raw
+from waybill.mail.line_ends import normalise_line_ends
+from waybill.mail.raw import ONCE_ONLY, Prepared, RawEdit, RawError, prepare_raw
 
 EDIT = RawEdit(message_id="1@x.example", date=1795487400000)
 OURS = b"Message-ID: <1@x.example>\r\nDate: Tue, 24 Nov 2026 02:30:00 +0000\r\n"

@@ -1,5 +1,6 @@
 """Settling: the new state and what explains it are written together."""
 
+import asyncio
 import dataclasses
 
 import pytest
@@ -10,7 +11,7 @@ from waybill.model.clock import HOUR, MINUTE
 from waybill.model.event import AutoReplied, BounceReceived, Complained, EventKind, Expired, Held, SuppressionAdded
 from waybill.model.message import Delivery, Status
 from waybill.model.suppression import GLOBAL, Reason
-from waybill.store.protocol import Ledger, NotFound, SendingBucket, Settlement, Store
+from waybill.store.protocol import LeaseLost, Ledger, NotFound, SendingBucket, Settlement, Store
 
 
 async def leased(store: Store, *recipients: str) -> tuple[Delivery, ...]:
@@ -206,6 +207,40 @@ async def test_without_a_lease(store: Store) -> None:
         settled.underlying_cause,
         settled.lease_owner,
     ) == (Cause.DELIVERY_EXPIRED, Cause.GREYLISTED, None)
+
+
+async def test_many_at_once(store: Store) -> None:
+    """Settled at the same time, each delivery finds its own fate; the second word about one comes too late."""
+    deliveries = await leased(store, *(f"u{number}@r.example" for number in range(50)))
+    fates = [(Status.DELIVERED, Status.BOUNCED, Status.DELAYED)[one.id % 3] for one in deliveries]
+    settlements = [attempted(one, fate, START) for one, fate in zip(deliveries, fates, strict=True)]
+    missing = dataclasses.replace(settlements[0], delivery_id=9999)
+    results = await asyncio.gather(
+        *map(store.settle, [*settlements, *settlements[:3], missing]), return_exceptions=True
+    )
+    assert results[:50] == [None] * 50
+    assert [LeaseLost, LeaseLost, LeaseLost, NotFound] == [type(result) for result in results[50:]]
+    ledger = await ledger_of(store, deliveries[0])
+    assert fates == [one.status for one in ledger.deliveries]
+    assert len(ledger.events) == 51
+    kinds = {one.recipient: one.kind for one in ledger.events[1:]}
+    assert [{"delayed": "deferred"}.get(fate, fate) for fate in fates] == [kinds[one.recipient] for one in deliveries]
+
+
+async def test_a_failing_one_among_many(store: Store) -> None:
+    """A settlement that cannot be written fails alone; the others of its batch are written once."""
+    deliveries = await leased(store, *(f"u{number}@r.example" for number in range(9)))
+    settlements = [attempted(one, Status.BOUNCED, START) for one in deliveries]
+    broken = suppression("\ud800@r.example")
+    settlements[4] = dataclasses.replace(settlements[4], suppressions=(broken,))
+    results = await asyncio.gather(*map(store.settle, settlements), return_exceptions=True)
+    assert UnicodeEncodeError is type(results.pop(4))
+    assert results == [None] * 8
+    ledger = await ledger_of(store, deliveries[0])
+    assert [index for index, one in enumerate(ledger.deliveries) if one.status is Status.QUEUED] == [4]
+    assert len(ledger.events) == 9
+    (bucket,) = await store.statistics(ACCOUNT, START)
+    assert (bucket.delivery_attempts, bucket.bounces) == (8, 8)
 
 
 async def test_final_stays_final(store: Store) -> None:

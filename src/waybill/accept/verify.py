@@ -1,22 +1,24 @@
 """Identities become verified: domains by their DNS, addresses by a link that is mailed to them."""
 
 import asyncio
+import hmac
 import logging
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from waybill.mail.compose import Composition, compose
-from waybill.model.clock import HOUR, MINUTE, SECOND, Clock
+from waybill.model.clock import HOUR, MINUTE, SECOND, Clock, Instant
 from waybill.model.event import Accepted, EventKind, NewEvent
 from waybill.model.message import Message, Source, Status, new_message_id
 from waybill.model.resource import INSTALLATION, Account, Identity, Verification
-from waybill.standing.verification import Dns, look
+from waybill.standing.verification import Dns, is_settled, look, merged
 from waybill.store.protocol import Acceptance, NewDelivery, NotFound, Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = MINUTE
-"""How often pending domains are looked up."""
+"""How often pending domains are looked up at most."""
+MOST_LOOKED_AT = 10_000
 LINK_LIFETIME = 24 * HOUR
 MAIL_AGAIN_AFTER = 10 * MINUTE
 
@@ -29,6 +31,10 @@ If that is you, open this link within 24 hours:
 
 If it is not, do nothing: without the link nobody can send from your address.
 """
+
+
+class _NotNow(Exception):  # noqa: N818 - no fault: the identity stays as it is
+    """Leaves an identity unchanged."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,45 +51,84 @@ class Verifier:
     async def verify(self, account: str, name: str) -> None:
         """One look at one identity. An address that waits for its link is mailed it (again after ten minutes)."""
         identity = await self.store.get(Identity, account, name)
-        if identity is None or identity.verification is Verification.SUCCESS or self.every_sender:
+        if identity is None:
             return
+        try:
+            if self._waits_for_dns(identity):
+                found = await look(identity, self.dns, self.clock(), bounce_domain=self.bounce_domain)
+                await self.store.update(
+                    Identity,
+                    account,
+                    name,
+                    lambda stored: merged(stored, found) if _asks_the_same(stored, identity) else stored,
+                )
+            if self._waits_for_link(identity) and await self._begin_link(account, name):
+                await self._mail_link(identity)
+        except NotFound:
+            return  # deleted meanwhile
+
+    def _waits_for_dns(self, identity: Identity) -> bool:
+        # Where every sender is accepted only the way home matters, and nobody waits for a resolver that is not there.
+        return not is_settled(identity) and (not self.every_sender or identity.mail_from_domain is not None)
+
+    def _waits_for_link(self, identity: Identity) -> bool:
+        return not (identity.is_domain or self.every_sender or identity.verification is Verification.SUCCESS)
+
+    async def _begin_link(self, account: str, name: str) -> bool:
+        """Whether the link is to be mailed now: of several that ask at once, one does it."""
         at = self.clock()
-        if identity.is_domain:
-            found = await look(identity, self.dns, at)
-            await self.store.update(Identity, account, name, lambda stored: _merged(stored, found))
-        elif identity.checked_at is None or identity.checked_at + MAIL_AGAIN_AFTER < at:
-            await self.store.update(Identity, account, name, lambda stored: replace(stored, checked_at=at))
-            await self._mail_link(identity)
+
+        def begin(stored: Identity) -> Identity:
+            if stored.link_sent_at is not None and stored.link_sent_at + MAIL_AGAIN_AFTER > at:
+                raise _NotNow
+            return replace(stored, link_sent_at=at, checked_at=at)
+
+        try:
+            await self.store.update(Identity, account, name, begin)
+        except _NotNow:
+            return False
+        return True
 
     async def open_link(self, account: str, name: str, token: str) -> bool:
         """Whether the link of an address was right; then the address is verified."""
         at = self.clock()
 
         def accept_token(stored: Identity) -> Identity:
-            if stored.is_domain or stored.token != token or stored.created_at + LINK_LIFETIME < at:
-                raise ValueError("wrong or expired token")
-            return replace(stored, verification=Verification.SUCCESS, verified_at=at, check_error=None)
+            sent_at = stored.link_sent_at
+            right = hmac.compare_digest(stored.token.encode(), token.encode("utf-8", "replace"))
+            if stored.is_domain or not right or sent_at is None or sent_at + LINK_LIFETIME < at:
+                raise _NotNow
+            return replace(
+                stored,
+                verification=Verification.SUCCESS,
+                verified_at=stored.verified_at or at,
+                check_error=None,
+            )
 
         try:
             await self.store.update(Identity, account, name, accept_token)
-        except (NotFound, ValueError):
+        except (NotFound, _NotNow):
             return False
         return True
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Looks at every pending domain once a minute."""
+        """Looks at everything that waits for the DNS, the younger the more often."""
         while not stop.is_set():
             try:
-                for account in await self.store.scan(Account, INSTALLATION, limit=10_000):
-                    for identity in await self.store.scan(Identity, account.name, limit=10_000):
-                        if identity.is_domain and identity.verification is not Verification.SUCCESS:
-                            await self.verify(account.name, identity.name)
+                await self.look_at_all()
             except StoreUnavailable as error:
                 log.warning("identities could not be looked at: %s", error)
             try:
                 await asyncio.wait_for(stop.wait(), LOOK_EVERY / SECOND)
             except TimeoutError:
                 continue
+
+    async def look_at_all(self) -> None:
+        """One look at each identity that waits for the DNS and is due. Raises: StoreUnavailable."""
+        for account in await self.store.scan(Account, INSTALLATION, limit=MOST_LOOKED_AT):
+            for identity in await self.store.scan(Identity, account.name, limit=MOST_LOOKED_AT):
+                if self._waits_for_dns(identity) and _is_due(identity, self.clock()):
+                    await self.verify(account.name, identity.name)
 
     async def _mail_link(self, identity: Identity) -> None:
         at = self.clock()
@@ -135,13 +180,18 @@ class Verifier:
         )
 
 
-def _merged(stored: Identity, found: Identity) -> Identity:
-    """What the look found, on the identity as it is stored now."""
-    return replace(
-        stored,
-        verification=found.verification,
-        verified_at=found.verified_at,
-        dkim_verification=found.dkim_verification,
-        checked_at=found.checked_at,
-        check_error=found.check_error,
+def _asks_the_same(stored: Identity, looked_at: Identity) -> bool:
+    """Whether what was looked up is still what is to be proven: keys and domains can change meanwhile."""
+    return (stored.token, stored.dkim_keys, stored.mail_from_domain) == (
+        looked_at.token,
+        looked_at.dkim_keys,
+        looked_at.mail_from_domain,
     )
+
+
+def _is_due(identity: Identity, at: Instant) -> bool:
+    """Every minute in the first hour, then each sixtieth of its age; a look of another worker counts."""
+    if identity.checked_at is None:
+        return True
+    age = at - identity.created_at
+    return at - identity.checked_at >= max(LOOK_EVERY, age // 60)

@@ -20,6 +20,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from waybill.cli.demo_client import DemoClient
 from waybill.cli.demo_stories import (
@@ -34,7 +35,8 @@ from waybill.cli.demo_stories import (
     stories,
 )
 from waybill.cli.session import fail
-from waybill.cli.show import show_explanation
+from waybill.cli.show import colour_of, show_explanation
+from waybill.explain import Explanation
 from waybill.inquire import inquire
 from waybill.model.clock import now
 from waybill.model.message import Delivery, Status
@@ -143,14 +145,13 @@ async def _demo(folder: Path, console: Console) -> bool:
                     bar.update(step, completed=sum(one.done for one in told))
                     await asyncio.sleep(0.2)
                 bar.update(step, description="stopping the service")
-                show = next(one for one in told if one.story.content and "TemplateName" in str(one.story.content))
-                explanation = await inquire(store, show.id, now())
+                explained = [await inquire(store, one.id, now()) for one in told]
             finally:
                 await store.close()
-    _print_table(told, console)
-    if explanation is not None:
-        console.print("\nOne of them in full, as [bold]waybill explain[/bold] tells it:\n")
-        show_explanation(explanation, console)
+    _print_table(told, explained, console)
+    if explained[0] is not None:
+        console.print("\nThe first of them in full, as [bold]waybill explain[/bold] tells it:\n")
+        show_explanation(explained[0], console)
     console.print(
         "\nYour own mail:  [bold]waybill serve --dev[/bold]  prints an endpoint, a key and four lines to paste."
     )
@@ -249,27 +250,30 @@ async def _look(store: Store, told: list[Told]) -> None:
             one.delivery = ledger.deliveries[0]
 
 
-_COLOURS = {
-    Status.DELIVERED: "green",
-    Status.QUEUED: "yellow",
-    Status.DELAYED: "yellow",
-    Status.COMPLAINED: "magenta",
-}
+def _words(explanation: Explanation | None) -> str:
+    """The first line of the proof."""
+    evidence = explanation.recipients[0].telling.evidence if explanation else ()
+    return evidence[0].text.partition("\n")[0] if evidence else ""
 
 
-def _print_table(told: list[Told], console: Console) -> None:
+def _print_table(told: list[Told], explained: list[Explanation | None], console: Console) -> None:
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False, expand=True)
-    table.add_column("What happened", ratio=5)
-    table.add_column("Recipient", ratio=4, overflow="fold")
+    table.add_column("Message", ratio=5)
     table.add_column("Fate", no_wrap=True)
     table.add_column("Cause", no_wrap=True)
-    for one in told:
+    if console.width >= 110:
+        table.add_column("In whose words", ratio=4, no_wrap=True, overflow="ellipsis", style="dim")
+    for one, explanation in zip(told, explained, strict=True):
         delivery = one.delivery
         status = delivery.status if delivery else Status.QUEUED
-        colour = _COLOURS.get(status, "red")
         cause = delivery.cause.value if delivery and delivery.cause else "-"
-        mark = "" if one.done else "  [red](expected " + ", ".join(sorted(one.story.causes)) + ")[/red]"
-        table.add_row(one.story.what, one.story.recipient, f"[{colour}]{status.value}[/{colour}]", cause + mark)
+        mark = "" if one.done else "\n(expected " + ", ".join(sorted(one.story.causes)) + ")"
+        table.add_row(
+            one.story.what,
+            Text(status.value, style=colour_of(status)),
+            Text(cause).append(mark, style="red"),
+            *([Text(_words(explanation))] if console.width >= 110 else []),
+        )
     console.print(table)
     causes = {one.delivery.cause for one in told if one.delivery and one.delivery.cause}
-    console.print(f"{len(told)} messages, {len(causes)} different causes, none of it left this machine.")
+    console.print(f"{len(told)} messages, {len(causes)} different causes. Real SMTP, and none of it left this machine.")

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from waybill.model.cause import Cause
+from waybill.model.cause import CATALOGUE, Branch, Cause
 from waybill.model.clock import MINUTE, Instant
-from waybill.model.event import Attempted, Event, EventKind, SuppressionAdded
+from waybill.model.event import Attempted, Event, EventKind, Expired, SuppressionAdded
 from waybill.model.history import DomainHistory
 from waybill.model.message import OPEN_STATUSES, Delivery, Message, Status
 from waybill.model.outcome import Attempt, Outcome
@@ -39,7 +39,7 @@ class Case:
 
     @property
     def recipient(self) -> str:
-        """The recipient's address."""
+        """The recipient's address, for people."""
         return self.delivery.recipient or "(no recipient)"
 
     @property
@@ -49,7 +49,7 @@ class Case:
 
     @property
     def decisive(self) -> Event | None:
-        """The last event that made the status what it is; None where nothing has happened yet."""
+        """The last event that made the status what it is; None where the ledger holds none."""
         kinds = _DECIDES[self.delivery.status]
         return next((event for event in reversed(self.events) if event.kind in kinds), None)
 
@@ -76,16 +76,35 @@ class Case:
         return self.delivery.status in OPEN_STATUSES
 
     @property
+    def due_at(self) -> Instant:
+        """When a worker should have taken it up: it was due, and nobody held it."""
+        delivery = self.delivery
+        next_at = delivery.accepted_at if delivery.next_at is None else delivery.next_at
+        return max(min(next_at, delivery.expires_at), delivery.lease_until or 0)
+
+    @property
     def is_stuck(self) -> bool:
         """Whether it is due and nobody works on it: a pure function of the facts, so that it is seen while the service is down."""
-        due, lease = self.delivery.next_at, self.delivery.lease_until
-        waits = max(due or 0, lease or 0)
-        return self.is_open and waits > 0 and self.now - waits > STUCK_AFTER
+        return self.is_open and self.now - self.due_at > STUCK_AFTER
 
     @property
     def cause(self) -> Cause | None:
-        """The cause to explain."""
-        return Cause.STUCK if self.is_stuck else self.delivery.cause
+        """The cause to explain; None only for what is queued and well."""
+        if self.is_stuck:
+            return Cause.STUCK
+        if self.delivery.cause is None and self.delivery.status is not Status.QUEUED:
+            return Cause.UNDETERMINED
+        return self.delivery.cause
+
+    @property
+    def underlying_cause(self) -> Cause | None:
+        """What stands behind a cause that only says that time went by."""
+        if self.is_stuck:
+            return self.delivery.cause
+        if self.cause is not Cause.DELIVERY_EXPIRED or self.delivery.underlying_cause is not None:
+            return self.delivery.underlying_cause
+        expired = self.event_of(EventKind.EXPIRED)
+        return expired.fact.underlying_cause if expired and isinstance(expired.fact, Expired) else Cause.UNDETERMINED
 
     @property
     def added(self) -> tuple[SuppressionAdded, ...]:
@@ -95,3 +114,11 @@ class Case:
     def event_of(self, kind: EventKind) -> Event | None:
         """The newest event of a kind."""
         return next((event for event in reversed(self.events) if event.kind is kind), None)
+
+    def blames(self, branch: Branch) -> bool:
+        """Whether the cause, or what stands behind it, belongs to a branch. A delivery that was taken blames nobody."""
+        if self.cause is Cause.ACCEPTED_BY_RECEIVER:
+            return False
+        return any(
+            cause is not None and CATALOGUE[cause].branch is branch for cause in (self.cause, self.underlying_cause)
+        )

@@ -1,5 +1,7 @@
 """How times, hosts and replies are written for people."""
 
+import ipaddress
+
 from waybill.model.clock import DAY, HOUR, MINUTE, SECOND, Instant, rfc3339
 from waybill.model.outcome import Attempt, Outcome, Reply
 
@@ -7,7 +9,7 @@ from waybill.model.outcome import Attempt, Outcome, Reply
 def span(milliseconds: int) -> str:
     """A length of time: ``0.4 s``, ``16 min 4 s``, ``14 h``, ``3 days``."""
     if milliseconds < 10 * SECOND:
-        return f"{milliseconds / SECOND:.1f} s"
+        return f"{milliseconds / SECOND:.1f} s" if milliseconds >= 100 or not milliseconds else "under 0.1 s"
     for unit, name, smaller, smaller_name in (
         (DAY, "day", HOUR, "h"),
         (HOUR, "h", MINUTE, "min"),
@@ -22,7 +24,7 @@ def span(milliseconds: int) -> str:
 
 
 def clock(at: Instant) -> str:
-    """A time of day with its date where a reader needs no more: ``2026-11-24 14:03:09 UTC``."""
+    """An instant for people: ``2026-11-24 14:03:09 UTC``."""
     return f"{rfc3339(at)[:19].replace('T', ' ')} UTC"
 
 
@@ -32,7 +34,7 @@ def count(number: int, noun: str) -> str:
 
 
 def server(attempt: Attempt | None, outcome: Outcome | None = None) -> str:
-    """Who answered: ``mx1.b.example [192.0.2.7]:25``."""
+    """Who was talked to: ``mx1.b.example [192.0.2.7]:25``."""
     host = (attempt.mx if attempt else None) or (outcome.host if outcome else None)
     ip = (attempt.ip if attempt else None) or (outcome.ip if outcome else None)
     port = f":{attempt.port}" if attempt and attempt.port else ""
@@ -48,6 +50,19 @@ def verbatim(reply: Reply) -> str:
     return "\n".join(f"{reply.code}{' ' if index == last else '-'}{line}".rstrip() for index, line in enumerate(lines))
 
 
-def possessive(domain: str) -> str:
-    """``firma.example's mail server``."""
-    return f"{domain}'s mail server"
+def quoted(text: str) -> str:
+    """Words as they came; a remark where there are none."""
+    return text.strip() or "(no words were given)"
+
+
+def without_type(text: str) -> str:
+    """A diagnostic without ``smtp; `` in front (RFC 3464 §2.3.6)."""
+    return text.removeprefix("smtp; ")
+
+
+def is_loopback(ip: str | None) -> bool:
+    """Whether an address is on this machine."""
+    try:
+        return ip is not None and ipaddress.ip_address(ip).is_loopback
+    except ValueError:
+        return False

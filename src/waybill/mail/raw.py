@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from waybill.mail.compose import encode_mailbox
 from waybill.mail.header import MAX_LINE, Field, decode_words, find_body, format_date, refuse_controls, scan
+from waybill.mail.line_ends import normalise_line_ends
 from waybill.model.clock import Instant
 
 # The fields that SES lets a message have once only (its guide's "header fields" page); To and Cc are not among them.
@@ -106,14 +107,6 @@ def prepare_raw(data: bytes, edit: RawEdit) -> Prepared:
         reply_to=by_name.get("reply-to"),
         return_path=by_name.get("return-path"),
     )
-
-
-def normalise_line_ends(data: bytes) -> bytes:
-    """Returns the data with every CRLF, bare CR and bare LF as CRLF, so that no server sees lines that others do not."""
-    lines = data.count(b"\r\n")
-    if lines == data.count(b"\n") == data.count(b"\r"):
-        return data
-    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
 
 
 def _check_lines(data: bytes, end: int, fields: Sequence[Field]) -> None:

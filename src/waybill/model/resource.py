@@ -91,7 +91,7 @@ class FeedbackTopics:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """An email address or a domain that may send. ``token`` proves it (TXT record or link); ``vouched_by`` names who verified it by hand."""
+    """An email address or a domain that may send. ``token`` proves it (TXT record, or link mailed at ``link_sent_at``); ``vouched_by`` names who verified it by hand."""
 
     account: str
     name: str
@@ -101,6 +101,7 @@ class Identity:
     verified_at: Instant | None = None
     checked_at: Instant | None = None
     check_error: str | None = None
+    link_sent_at: Instant | None = None
     vouched_by: str | None = None
     dkim_keys: tuple[DkimKey, ...] = ()
     dkim_enabled: bool = True

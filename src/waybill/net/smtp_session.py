@@ -296,9 +296,3 @@ def _fault_answer(fault: Fault) -> Answer:
             return Answer(552, "Message is too long.")
         case Fault.NO_ROOM:
             return Answer(452, "Insufficient system storage")
-        case Fault.BARE_CR_OR_LF:
-            return Answer(
-                554, "Message rejected: it holds a bare CR or LF; lines end with CRLF (RFC 5321 section 2.3.8)"
-            )
-        case Fault.NUL:
-            return Answer(554, "Message rejected: it holds a NUL character (RFC 5322 section 4)")

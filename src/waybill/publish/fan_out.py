@@ -11,7 +11,8 @@ from waybill.model.event import EventKind
 from waybill.model.message import Message
 from waybill.model.outcome import Attempt
 from waybill.model.resource import FeedbackTopics, Identity, Subscription, Topic
-from waybill.publish.ses_event import Installation, delivered_attempt, event_json, notification_json
+from waybill.publish.ses_event import delivered_attempt, event_json, notification_json
+from waybill.publish.ses_mail import Installation
 from waybill.publish.sns import Envelope, Signer, signing_certificate
 from waybill.store.protocol import NewNotice, Notice, NoticeKind, NoticeResult, Store
 
@@ -19,7 +20,6 @@ log = logging.getLogger(__name__)
 
 SUBJECT = "Amazon SES Email Event Notification"
 FAREWELL = "UnsubscribeConfirmation"
-_CAME_HOME = frozenset({EventKind.COMPLAINED, EventKind.BOUNCE_RECEIVED})
 _MOST_SUBSCRIPTIONS = 100_000
 
 
@@ -42,8 +42,8 @@ class _Publication:
 
 
 async def attempt_before(store: Store, notice: Notice) -> Attempt | None:
-    """The delivery that a complaint or bounce mail followed: SES's tags name its addresses. None for other events."""
-    if notice.event is None or notice.event.kind not in _CAME_HOME:
+    """The delivery that a complaint followed: SES's tags name its addresses. None for other events."""
+    if notice.event is None or notice.event.kind is not EventKind.COMPLAINED:
         return None
     ledger = await store.ledger(notice.event.message_id)
     return None if ledger is None else delivered_attempt(notice.event, ledger.events)

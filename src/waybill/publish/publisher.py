@@ -14,7 +14,8 @@ from waybill.publish.fan_out import FanOut, attempt_before
 from waybill.publish.lanes import Lanes
 from waybill.publish.policy import Policy, policy_of
 from waybill.publish.post import SECONDS_TO_ANSWER, Posted, post_envelope
-from waybill.publish.ses_event import Installation, event_json
+from waybill.publish.ses_event import event_json
+from waybill.publish.ses_mail import Installation
 from waybill.store.protocol import Notice, NoticeKind, NoticeResult, Store, StoreUnavailable
 
 log = logging.getLogger(__name__)

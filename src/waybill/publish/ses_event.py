@@ -56,7 +56,7 @@ def delivered_attempt(event: Event, ledger: Sequence[Event]) -> Attempt | None:
 def event_json(event: Event, message: Message, installation: Installation, delivered: Attempt | None = None) -> bytes:
     """The event as SES publishes it for a configuration set: compact JSON and a line feed.
 
-    ``delivered`` is the delivery before a complaint or bounce mail; the tags name its addresses.
+    ``delivered`` is the delivery before a complaint; the tags name its addresses.
     """
     kind = ses_event(event.kind, event.fact)
     assert kind is not None, f"{event.kind} is not published"

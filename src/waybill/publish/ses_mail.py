@@ -63,7 +63,7 @@ def notification_mail(message: Message, installation: Installation, *, with_head
         mail |= {
             "headersTruncated": message.headers_truncated,
             "headers": [{"name": header, "value": value} for header, value in headers],
-            "commonHeaders": _common_headers(headers, own_id.strip("<>")),
+            "commonHeaders": _common_headers(headers, own_id.strip().strip("<>")),
         }
     return {key: value for key, value in mail.items() if value is not None}
 

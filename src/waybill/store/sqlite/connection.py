@@ -8,6 +8,9 @@ from waybill.store.protocol import StoreUnavailable
 
 BUSY_SECONDS = 10.0
 
+# STRICT tables.
+OLDEST_SQLITE = (3, 37, 0)
+
 # Group commits write megabytes at a time: a checkpoint every 32 MB instead of every 4 writes hot pages less often.
 CHECKPOINT_PAGES = 8_000
 JOURNAL_BYTES = 64 * 1024 * 1024
@@ -18,8 +21,12 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection in autocommit mode, durable at every COMMIT (WAL, synchronous=FULL).
 
     Raises:
-        StoreUnavailable: the file cannot be opened, or is no SQLite database.
+        StoreUnavailable: the file cannot be opened, is no SQLite database, or this Python's SQLite is too old.
     """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StoreUnavailable(
+            f"SQLite {sqlite3.sqlite_version} is too old; Python needs to be built with 3.37 or later"
+        )
     try:
         connection = sqlite3.connect(
             path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256

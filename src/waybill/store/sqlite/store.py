@@ -52,10 +52,7 @@ async def open_sqlite(path: Path, *, clock: Clock, file_events: bool = False, cr
 def _open(path: Path, clock: Clock, *, file_events: bool, create: bool) -> "SqliteStore":
     if not create and not path.is_file():
         raise StoreUnavailable(f"there is no store at {path}: `waybill serve` makes it at its first start")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreUnavailable(f"the folder {path.parent} cannot be made: {error.strerror}") from error
+    _make(path)
     connection = connect(path)
     try:
         seal = prepare(connection, path, clock())
@@ -65,6 +62,18 @@ def _open(path: Path, clock: Clock, *, file_events: bool, create: bool) -> "Sqli
         connection.close()
         raise
     return SqliteStore(writer, readers, seal, clock=clock, file_events=file_events)
+
+
+def _make(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # It will hold people's mail: for the owner alone. An existing file is not opened here, since closing it would
+        # drop the locks that another store of this process holds on it.
+        path.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StoreUnavailable(f"the store {path} cannot be made: {error.strerror}") from error
 
 
 class SqliteStore:

@@ -15,30 +15,30 @@ CREATE TABLE resources (
 
 -- Both suppression lists; the global list has the empty account.
 CREATE TABLE suppressions (
-    account    TEXT NOT NULL,
-    address    TEXT NOT NULL,
-    reason     TEXT NOT NULL,
-    at         INTEGER NOT NULL,
-    author     TEXT NOT NULL,
-    message_id TEXT,
+    account     TEXT NOT NULL,
+    address     TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    at          INTEGER NOT NULL,
+    author      TEXT NOT NULL,
+    message_id  TEXT,
     feedback_id TEXT,
-    event      INTEGER,
-    diagnostic TEXT,
-    expires_at INTEGER,
+    event       INTEGER,
+    diagnostic  TEXT,
+    expires_at  INTEGER,
     PRIMARY KEY (account, address)
 ) STRICT, WITHOUT ROWID;
 
--- A message as accepted: what find asks for as columns, the whole record as JSON.
+-- A message as accepted: what is asked for as columns, the whole record as JSON.
 CREATE TABLE messages (
-    number        INTEGER PRIMARY KEY,
-    id            TEXT NOT NULL UNIQUE,
-    accepted_at   INTEGER NOT NULL,
-    sender        TEXT NOT NULL,
-    sender_domain TEXT NOT NULL,
+    number            INTEGER PRIMARY KEY,
+    id                TEXT NOT NULL UNIQUE,
+    accepted_at       INTEGER NOT NULL,
+    sender            TEXT NOT NULL,
+    sender_domain     TEXT NOT NULL,
     configuration_set TEXT,
-    identity      TEXT,
-    body          BLOB NOT NULL,
-    dkim_header   BLOB NOT NULL
+    identity          TEXT,
+    body              BLOB NOT NULL,
+    dkim_header       BLOB NOT NULL
 ) STRICT;
 
 -- In this order the newest of a sender are found without sorting all it ever sent; a domain has few senders.
