@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def resolve(requirements: list[str], target: Path) -> None:
+    """Writes the lock file: versions and hashes, nothing of where they were found."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "requirements.in")
         source.write_text("\n".join(requirements) + "\n", "utf-8")
@@ -17,12 +18,14 @@ def resolve(requirements: list[str], target: Path) -> None:
         tool = [sys.executable, "-m", "piptools", "compile", "--quiet", "--generate-hashes", "--allow-unsafe"]
         plain = ["--no-header", "--no-annotate", "--strip-extras", "--no-emit-index-url", "--no-emit-find-links"]
         subprocess.run([*tool, *plain, "-o", str(resolved), str(source)], check=True)
-        target.write_text(resolved.read_text("utf-8").lstrip(), "utf-8")
+        lines = resolved.read_text("utf-8").splitlines()
+        target.write_text("".join(f"{line}\n" for line in lines if line and not line.startswith("#")), "utf-8")
 
 
 def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    build = ["hatchling", "editables"]
+    # The project itself is installed from its folder, without the network: what builds it must be there.
+    build = [*project["build-system"]["requires"], "editables"]
     runtime = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["uvloop"], *build]
     resolve(runtime, ROOT / "requirements.lock")
     resolve([*runtime, *project["dependency-groups"]["dev"]], ROOT / "requirements-dev.lock")

@@ -1,29 +1,54 @@
 """A question to the ledger: find the message, gather its facts, explain."""
 
+from dataclasses import dataclass, replace
+
 from waybill.explain import Explanation, Facts, explain
 from waybill.mail.address import AddressError, canonical, parse_mailbox
 from waybill.model.clock import Instant
 from waybill.store.protocol import Search, Store
 
 
-async def find_id(store: Store, key: str) -> str | None:
-    """The id of the message that a key means: a message or request id, a Message-ID field, or an address.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What a key means: a message, and where the key was an address, only this recipient of it."""
 
-    An address means the newest message to it.
+    message_id: str
+    recipient: str | None = None
+
+
+async def find_asked(store: Store, key: str) -> Asked | None:
+    """The message that a key means: a message or request id, a Message-ID field, or an address. Raises: StoreUnavailable.
+
+    An address, bare or with a display name, means the newest message to it.
     """
     key = key.strip()
+    if not key:
+        return None
     if await store.ledger(key) is not None:
-        return key
+        return Asked(message_id=key)
     inner = key.removeprefix("<").removesuffix(">")
     local = inner.partition("@")[0]
-    if inner != local and await store.ledger(local) is not None:
-        return local  # <message id@our domain>, as the Message-ID field has it
+    if local != key and await store.ledger(local) is not None:
+        return Asked(message_id=local)  # <message id@our domain>, as the Message-ID field has it
+    # A refused request keeps its recipients as the client wrote them, so the key is looked for as it stands, too.
+    for address in dict.fromkeys((_bare(key), key)):
+        hits = await store.find(Search(recipient=address, limit=1)) if address and "@" in address[1:] else []
+        if hits:
+            return Asked(message_id=hits[0].message.id, recipient=hits[0].delivery.recipient)
+    return None
+
+
+def _bare(key: str) -> str | None:
     try:
-        address = canonical(parse_mailbox(key).address)
+        return canonical(parse_mailbox(key).address)
     except AddressError:
         return None
-    hits = await store.find(Search(recipient=address, limit=1))
-    return hits[0].message.id if hits else None
+
+
+async def find_id(store: Store, key: str) -> str | None:
+    """The id of the message that a key means, as ``find_asked``; None where there is none. Raises: StoreUnavailable."""
+    asked = await find_asked(store, key)
+    return asked.message_id if asked else None
 
 
 async def gather(store: Store, message_id: str, now: Instant) -> Facts | None:
@@ -42,7 +67,15 @@ async def gather(store: Store, message_id: str, now: Instant) -> Facts | None:
 
 
 async def inquire(store: Store, key: str, now: Instant) -> Explanation | None:
-    """The explanation of the message that a key means; None where there is none. Raises: StoreUnavailable."""
-    message_id = await find_id(store, key)
-    facts = await gather(store, message_id, now) if message_id else None
-    return explain(facts, now) if facts else None
+    """The explanation of the message that a key means; None where there is none. Raises: StoreUnavailable.
+
+    Asked by address, it tells of that recipient alone.
+    """
+    asked = await find_asked(store, key)
+    facts = await gather(store, asked.message_id, now) if asked else None
+    if asked is None or facts is None:
+        return None
+    if asked.recipient is not None:
+        own = tuple(delivery for delivery in facts.deliveries if delivery.recipient == asked.recipient)
+        facts = replace(facts, deliveries=own)
+    return explain(facts, now)

@@ -79,9 +79,7 @@ class World:
 
     async def identity(self, name: str, **changes: Any) -> None:
         fields: dict[str, Any] = {"verification": Verification.SUCCESS}
-        await self.store.put(
-            Identity(account=ACCOUNT, name=name, created_at=START, token="token", **fields | changes)
-        )
+        await self.store.put(Identity(account=ACCOUNT, name=name, created_at=START, token="token", **fields | changes))
 
     async def configuration_set(self, name: str, **changes: Any) -> None:
         await self.store.put(ConfigurationSet(account=ACCOUNT, name=name, created_at=START, **changes))
@@ -123,7 +121,8 @@ def request(**changes: Any) -> SendRequest:
 def raw(header: str, body: str = "Hi\r\n", **changes: Any) -> SendRequest:
     """A raw message; its header lines are separated by LF."""
     data = f"{header.strip()}\n\n{body}".encode()
-    return request(content=RawContent(data=data), **{"sender": None, "to": ()} | changes)
+    fields: dict[str, Any] = {"content": RawContent(data=data), "sender": None, "to": ()}
+    return request(**fields | changes)
 
 
 def over_smtp(header: str, *recipients: str, **changes: Any) -> SendRequest:

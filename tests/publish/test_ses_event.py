@@ -170,7 +170,6 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
     return records(hint)
 
 
-@cache
 def records(record: Any) -> st.SearchStrategy[Any]:
     """Any record of the type that its constructor takes."""
     assert is_dataclass(record)

@@ -25,7 +25,6 @@ HEADERS_KEPT = 10_240
 class Judged:
     """A request that may be sent, with all that was looked up for it. ``stopped`` are suppressed recipients."""
 
-    message_id: str
     at: Instant
     account: Account
     configuration_set: ConfigurationSet | None
@@ -37,7 +36,7 @@ class Judged:
     stopped: Mapping[str, Suppressed]
 
 
-def acceptance_of(request: SendRequest, judged: Judged, policy: AcceptPolicy) -> Acceptance:
+def acceptance_of(request: SendRequest, judged: Judged, policy: AcceptPolicy, *, message_id: str) -> Acceptance:
     """What accepting the request writes: the message, a delivery for each recipient, and the events, not yet leased.
 
     Where rendering failed or malware was found all deliveries are final; of suppressed recipients those alone.
@@ -73,7 +72,7 @@ def acceptance_of(request: SendRequest, judged: Judged, policy: AcceptPolicy) ->
             )
     to_send = any(delivery.status is Status.QUEUED for delivery in deliveries)
     return Acceptance(
-        message=_message(request, judged),
+        message=_message(request, judged, message_id),
         content=draft.content if to_send else None,
         deliveries=tuple(deliveries),
         events=tuple(events),
@@ -98,12 +97,12 @@ def _suppressed(recipient: str, suppressed: Suppressed, expires_at: Instant) -> 
     )
 
 
-def _message(request: SendRequest, judged: Judged) -> Message:
+def _message(request: SendRequest, judged: Judged, message_id: str) -> Message:
     client, draft, identity = request.client, judged.draft, judged.identity
     headers, truncated = kept_headers(draft.headers)
     mail_from = identity is not None and identity.mail_from_verification is Verification.SUCCESS
     return Message(
-        id=judged.message_id,
+        id=message_id,
         account=client.account,
         request_id=client.request_id,
         source=client.source,

@@ -11,10 +11,10 @@ from typing import Protocol
 
 from waybill.accept.acceptance import Judged, acceptance_of
 from waybill.accept.content import Draft, draft_content
-from waybill.accept.identity import check_senders
+from waybill.accept.identity import check_sender_form, check_senders
 from waybill.accept.limits import over_limit
 from waybill.accept.policy import AcceptPolicy as AcceptPolicy
-from waybill.accept.recipients import envelope_of, in_sandbox
+from waybill.accept.recipients import envelope_of, in_sandbox, named_recipients
 from waybill.accept.refusal import refusal_id, refusal_of
 from waybill.accept.request import SendRequest
 from waybill.accept.suppressed import find_suppressed
@@ -63,20 +63,22 @@ class Acceptor:
         try:
             account = await self._account(request.client.account)
             _refuse_if_account_paused(account)
+            check_sender_form(request)
+            named = named_recipients(request)
             draft = await draft_content(
                 request, self._store, message_id=message_id, at=at, id_domain=self._policy.bounce_domain
             )
-            judged = await self._judge(request, account, draft, message_id, at)
-            await self._write(self._leased(acceptance_of(request, judged, self._policy), at))
+            judged = await self._judge(request, account, draft, envelope_of(request, named, draft), at)
+            acceptance = acceptance_of(request, judged, self._policy, message_id=message_id)
+            await self._write(self._leased(acceptance, at))
         except Rejected as refusal:
             await self._record_refusal(request, refusal, draft, at)
             raise
         return message_id
 
     async def _judge(
-        self, request: SendRequest, account: Account, draft: Draft, message_id: str, at: Instant
+        self, request: SendRequest, account: Account, draft: Draft, recipients: tuple[str, ...], at: Instant
     ) -> Judged:
-        recipients = envelope_of(request, draft)
         senders = await check_senders(
             request, draft, self._store, every_sender=self._policy.every_sender, region=self._policy.region
         )
@@ -87,7 +89,6 @@ class Acceptor:
         tags = check_tags(request.tags if request.tags is not None else draft.tags)
         stopped = await find_suppressed(self._store, account, configuration_set, recipients, at)
         return Judged(
-            message_id=message_id,
             at=at,
             account=account,
             configuration_set=configuration_set,

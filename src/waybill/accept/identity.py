@@ -85,6 +85,12 @@ async def check_senders(
     return Senders(address=first, identity=identity)
 
 
+def check_sender_form(request: SendRequest) -> None:
+    """Raises: Rejected, where the sender that the request names is no address."""
+    if request.sender:
+        _mailboxes("From", request.sender)
+
+
 def _claimed_senders(request: SendRequest, draft: Draft) -> dict[str, str]:
     """Each address claimed, with the text it was claimed by, in the order that SES lists them; From's first comes first."""
     claimed = dict.fromkeys(_mailboxes("From", draft.from_header), draft.from_header)

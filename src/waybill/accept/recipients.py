@@ -1,5 +1,7 @@
 """Who a message is for: the envelope's recipients, checked as SES checks them."""
 
+from collections.abc import Sequence
+
 from waybill.accept.content import Draft
 from waybill.accept.identity import find_identity, not_verified
 from waybill.accept.request import RawContent, SendRequest
@@ -33,18 +35,26 @@ def parse_address(text: str, field: str) -> str:
         raise bad_address(str(error), text, field) from None
 
 
-def envelope_of(request: SendRequest, draft: Draft) -> tuple[str, ...]:
-    """The bare addresses to deliver to, each once, in the order given.
+def named_recipients(request: SendRequest) -> list[str]:
+    """The bare addresses that the request itself names: SMTP its envelope, the API its destination.
 
-    SMTP gives the envelope; the API its destination; a raw message without either its To, Cc and Bcc.
+    Raises:
+        Rejected: one of them, or of the addresses to reply to, is not valid.
+    """
+    given = [("RCPT TO", request.envelope or ())]
+    given += [("ToAddresses", request.to), ("CcAddresses", request.cc), ("BccAddresses", request.bcc)]
+    for text in request.reply_to:
+        parse_address(text, "ReplyToAddresses")
+    return [parse_address(text, field) for field, texts in given for text in texts]
+
+
+def envelope_of(request: SendRequest, named: Sequence[str], draft: Draft) -> tuple[str, ...]:
+    """The bare addresses to deliver to, each once, in the order given; a raw message without any gives its To, Cc and Bcc.
 
     Raises:
         Rejected: no recipient, more than 50, or an address that is not valid.
     """
-    given: list[tuple[str, str]] = [(text, "RCPT TO") for text in request.envelope or ()]
-    for field, texts in (("ToAddresses", request.to), ("CcAddresses", request.cc), ("BccAddresses", request.bcc)):
-        given.extend((text, field) for text in texts)
-    recipients = [parse_address(text, field) for text, field in given]
+    recipients = list(named)
     if not recipients and isinstance(request.content, RawContent):
         for field, value in draft.header_recipients:
             try:

@@ -10,7 +10,7 @@ _INTRODUCTION = """\
 # Compatibility with Amazon SES and Amazon SNS
 
 Every operation of the service models, and whether Waybill has it. This page is generated from the code by
-`scripts/generate_docs_compatibility.py`.
+`scripts/generate_docs.py`.
 
 An operation that Waybill does not have answers with HTTP status 400 and the text `Waybill does not implement <operation>.`
 (`BadRequestException` in SES v2, `InvalidAction` in SES v1 and SNS), which no SDK tries again.

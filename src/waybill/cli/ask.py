@@ -40,6 +40,8 @@ def explain(id_or_address: str, config: Path | None, *, as_json: bool) -> None:
 @click.option("--status", help="queued, delayed, delivered, bounced, suppressed, …")
 @click.option("--cause", help="A code of the catalogue, such as user_unknown.")
 @click.option("--since", help="A time such as 2026-11-24T02:30:00Z.")
+@click.option("--until", help="The same, where the search ends.")
+@click.option("--account", help="Only of this account.")
 @click.option("--limit", default="100", show_default=True)
 @json_option
 @config_option

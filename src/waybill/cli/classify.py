@@ -105,7 +105,10 @@ def _recipient_json(recipient: ReportedRecipient) -> dict[str, Any]:
 def read_report(files: tuple[Path, ...], *, as_json: bool) -> None:
     """Say what mails that came home are: bounce, delay, complaint, automatic reply, or a report."""
     for file in files:
-        report = read_mail(file.read_bytes())
+        try:
+            report = read_mail(file.read_bytes())
+        except OSError as error:
+            raise fail(f"{file}: cannot be read: {error.strerror}", 2) from None
         recipients = [_recipient_json(recipient) for recipient in report.recipients]
         shown = {
             "file": str(file),

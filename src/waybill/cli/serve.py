@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import shlex
 import signal
 import sys
 from dataclasses import replace
@@ -14,7 +15,6 @@ from waybill.cli.session import UNREACHABLE, config_option, fail, settings_of
 from waybill.serve.plan import dev_settings
 from waybill.serve.setup import DEV_ACCESS_KEY_ID, DEV_SECRET_ACCESS_KEY
 from waybill.serve.supervisor import CannotStart, Running, Supervisor
-from waybill.serve.worker import public_url_of
 from waybill.settings import Settings, SettingsError
 from waybill.store.protocol import StoreUnavailable
 from waybill.submission.password import smtp_password
@@ -47,29 +47,48 @@ def serve(config: Path | None, data: Path | None, workers: int | None, *, dev: b
         settings = dev_settings(settings) if dev else settings
     except SettingsError as error:
         raise fail(str(error), 2) from None
-    count = workers or settings.service.workers or (1 if dev else len(os.sched_getaffinity(0)))
+    count = workers or settings.service.workers or (1 if dev else _processors())
+    exports = exports_for(config, data)
     try:
-        asyncio.run(_serve(settings, dev=dev, workers=count))
+        asyncio.run(_serve(settings, dev=dev, workers=count, exports=exports))
     except (CannotStart, StoreUnavailable) as error:
         raise fail(str(error), UNREACHABLE) from None
 
 
-async def _serve(settings: Settings, *, dev: bool, workers: int) -> None:
+def exports_for(config: Path | None, data: Path | None) -> tuple[str, ...]:
+    """The lines that let other commands find this service's store, where options of ``serve`` named it."""
+    lines = []
+    if config is not None:
+        lines.append(f"export WAYBILL_CONFIG={shlex.quote(str(config.resolve()))}")
+    if data is not None:
+        lines.append(f"export WAYBILL__STORE={shlex.quote(with_data(Settings(), data.resolve()).store)}")
+    return tuple(lines)
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+async def _serve(settings: Settings, *, dev: bool, workers: int, exports: tuple[str, ...]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Supervisor(settings, dev=dev, workers=workers).run(stop, announce)
+    await Supervisor(settings, dev=dev, workers=workers).run(stop, lambda running: announce(running, exports))
     click.echo("Waybill has drained and stopped.", err=True)
 
 
-def announce(running: Running) -> None:
+def announce(running: Running, exports: tuple[str, ...]) -> None:
     """Says where everything is, and in ``--dev`` how to send the first message."""
     settings = running.settings
-    url = public_url_of(settings)
+    url = settings.http.public_url
     click.echo(
         f"Waybill is ready.  HTTP http://{settings.http.listen}   SMTP {settings.submission.listen}   inbound {settings.inbound.listen}"
     )
+    if exports:
+        click.echo("\nOther commands look at this service's store after:\n\n  " + "\n  ".join(exports))
     if running.dev:
         region = settings.account.region
         click.echo(f"\n  endpoint      {url}")
@@ -83,5 +102,5 @@ def announce(running: Running) -> None:
         if running.capture:
             click.echo("Mail to every domain stays on this machine: it goes to the built-in mailbox simulator.")
     elif not running.has_keys:
-        click.echo("There is no API key yet. Make one:  waybill keys create")
+        click.echo("\nThere is no API key yet. Make one:  waybill keys create")
     sys.stdout.flush()

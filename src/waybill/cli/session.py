@@ -1,9 +1,7 @@
 """What most commands begin with: the settings and the store, and how they end when those cannot be had."""
 
 import asyncio
-import sys
-from collections.abc import Awaitable, Callable, Coroutine
-from functools import wraps
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,18 +62,3 @@ def with_store(config: Path | None, work: Callable[[Store], Awaitable[T]], *, cr
         return asyncio.run(session())
     except StoreUnavailable as error:
         raise fail(str(error), UNREACHABLE) from None
-
-
-def asynchronous(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
-    """A command written as a coroutine."""
-
-    @wraps(function)
-    def run(*args: Any, **kwargs: Any) -> T:
-        return asyncio.run(function(*args, **kwargs))
-
-    return run
-
-
-def is_terminal() -> bool:
-    """Whether a person is looking."""
-    return sys.stdout.isatty()

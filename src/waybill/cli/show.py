@@ -1,15 +1,14 @@
-"""How explanations, ledgers and searches look in a terminal; plain text in a pipe."""
+"""How explanations, ledgers and searches look in a terminal; in a pipe plain text, and no line is ever broken."""
 
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from waybill.explain import Explanation
-from waybill.explain.record import Delay, RecipientExplanation, Verdict, Who
+from waybill.explain.record import Delay, RecipientExplanation, Remedy, Verdict, Who
 from waybill.explain.words import clock, span
 from waybill.model.clock import rfc3339
 from waybill.model.event import Attempted
@@ -36,7 +35,18 @@ _FOR = {
     Who.OPERATOR: "Operator",
     Who.NOBODY: "To do",
 }
+_PLAIN_EVIDENCE = {"known": "Known", "unknown": "Unknown", "ledger": "Also"}
+MARGIN = 2
 LABEL = 13
+NARROWEST = 40
+ONE_LINE = 150
+
+# Replies and subjects come from strangers: what would steer the terminal or turn the text around is made visible.
+_HARMLESS = {
+    **{code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in {0x09, 0x0A}},
+    0x09: " ",
+    **{code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029)},
+}
 
 
 def colour_of(status: Status) -> str:
@@ -44,56 +54,84 @@ def colour_of(status: Status) -> str:
     return COLOURS.get(status, "red")
 
 
-def _row(console: Console, label: str, text: Text | str) -> None:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=LABEL, no_wrap=True, style="cyan")
-    grid.add_column(overflow="fold")
-    grid.add_row(label, text)
-    console.print(Padding(grid, (0, 0, 0, 2)))
+def harmless(text: str) -> str:
+    """The text with control characters written out (``\\x1b``), line ends kept."""
+    return text.translate(_HARMLESS)
+
+
+def _print(console: Console, text: Text) -> None:
+    """One line as it is: rich breaks nothing, and a pipe gets no colour."""
+    console.print(text, soft_wrap=True)
+
+
+def _wrap(console: Console, text: str, indent: int) -> Iterator[str]:
+    """The lines of a text, broken between words to fit a terminal; words and what goes into a pipe stay whole."""
+    room = max(NARROWEST, console.width - indent)
+    for line in harmless(text).split("\n"):
+        if console.is_terminal:
+            yield from textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]
+        else:
+            yield line
+
+
+def _row(console: Console, label: str, text: str, style: str = "", *, keep: bool = False) -> None:
+    """A labelled text; ``keep`` leaves its lines whole even on a narrow terminal, so that they can be copied."""
+    indent = MARGIN + LABEL + 1
+    lines = harmless(text).split("\n") if keep else _wrap(console, text, indent)
+    for number, line in enumerate(lines):
+        shown = Text(" " * MARGIN)
+        shown.append((label if number == 0 else "").ljust(LABEL + 1), style="cyan")
+        shown.append(line, style=style)
+        shown.rstrip()
+        _print(console, shown)
 
 
 def show_explanation(explanation: Explanation, console: Console) -> None:
     """Prints the answer for every recipient: what happened first, then the proof, then what to do."""
     for number, recipient in enumerate(explanation.recipients):
         if number:
-            console.print()
+            _print(console, Text())
         _show_recipient(recipient, console)
     subject = f'   "{explanation.subject}"' if explanation.subject else ""
     sender = explanation.sender or "(no sender)"
-    _row(console, "Message", Text(f"{explanation.message_id}   from {sender}{subject}", style="dim"))
+    _row(console, "Message", f"{explanation.message_id}   from {sender}{subject}", "dim")
 
 
 def _show_recipient(recipient: RecipientExplanation, console: Console) -> None:
     telling = recipient.telling
-    console.print(Text(telling.headline, style=f"bold {colour_of(recipient.status)}"))
+    for line in _wrap(console, telling.headline, 0):
+        _print(console, Text(line, style=f"bold {colour_of(recipient.status)}"))
     for item in telling.evidence:
-        label = {"smtp_reply": "Words", "known": "Known", "unknown": "Unknown"}.get(item.kind, "Proof")
-        if item.kind in {"known", "unknown", "ledger"}:
-            _row(console, label, Text(item.text))
+        if item.kind in _PLAIN_EVIDENCE:
+            _row(console, _PLAIN_EVIDENCE[item.kind], item.text)
             continue
-        _row(console, "Said by", Text(f"{item.source}, {clock(item.at)}"))
-        _row(console, label, Text(item.text, style="bold"))
+        _row(console, "Said by", f"{item.source}, {clock(item.at)}")
+        _row(console, "Words" if item.kind == "smtp_reply" else "Proof", item.text, "bold")
     if telling.effect:
-        _row(console, "Effect", Text(telling.effect))
-    said: Who | None = None
-    for remedy in telling.remedies:
-        _row(console, _FOR[remedy.who] if remedy.who is not said else "", Text(remedy.text))
-        if remedy.command:
-            _row(console, "", Text(remedy.command, style="bold"))
-        said = remedy.who
-    _row(console, "Next", Text(recipient.next.text))
-    _row(console, "Time", Text(describe_delay(recipient.delay)))
+        _row(console, "Effect", telling.effect)
+    _show_remedies(telling.remedies, console)
+    _row(console, "Next", recipient.next.text)
+    _row(console, "Time", describe_delay(recipient.delay))
     cause = recipient.cause.value if recipient.cause else "none"
     underlying = f" (underlying: {recipient.underlying_cause.value})" if recipient.underlying_cause else ""
     scope = f", scope {telling.scope.value}" if telling.scope else ""
-    _row(console, "Cause", Text(f"{cause}{underlying}{scope}, {telling.confidence}"))
-    walked = Text()
-    for branch, finding in recipient.branches.items():
+    _row(console, "Cause", f"{cause}{underlying}{scope}, {telling.confidence}")
+    walked = Text(" " * MARGIN)
+    walked.append("Walked".ljust(LABEL + 1), style="cyan")
+    for number, (branch, finding) in enumerate(recipient.branches.items()):
         word, style = _VERDICTS[finding.verdict]
-        walked.append(f"{branch.value} ")
+        walked.append(f"{' · ' if number else ''}{branch.value} ")
         walked.append(word, style=style)
-        walked.append("   ")
-    _row(console, "Walked", walked)
+    _print(console, walked)
+
+
+def _show_remedies(remedies: Sequence[Remedy], console: Console) -> None:
+    said: Who | None = None
+    for remedy in remedies:
+        _row(console, "" if remedy.who is said else _FOR[remedy.who], remedy.text)
+        if remedy.command:
+            _row(console, "", f"    {remedy.command}", "bold", keep=True)
+        said = remedy.who
 
 
 def describe_delay(delay: Delay) -> str:
@@ -107,40 +145,42 @@ def describe_delay(delay: Delay) -> str:
 
 
 def show_found(found: Sequence[Found], console: Console) -> None:
-    """Prints the hits of a search."""
+    """Prints the hits of a search: one line each, or two where the terminal is narrow."""
     if not found:
-        console.print("no message matches")
+        _print(console, Text("no message matches"))
         return
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    for name in ("Accepted", "Recipient", "Status", "Cause", "Subject", "Id"):
-        table.add_column(name, overflow="fold", no_wrap=name in {"Status", "Cause", "Id"})
+    narrow = console.is_terminal and console.width < ONE_LINE
+    to = max(len(hit.delivery.recipient) for hit in found)
     for hit in found:
         status, cause = hit.delivery.status, hit.delivery.cause
-        table.add_row(
-            rfc3339(hit.message.accepted_at),
-            Text(hit.delivery.recipient or "-"),
-            Text(status.value, style=colour_of(status)),
-            cause.value if cause else "-",
-            Text(hit.message.subject or ""),
-            hit.message.id,
-        )
-    console.print(table)
+        line = Text(f"{rfc3339(hit.message.accepted_at)}  ")
+        line.append(f"{status.value:16}", style=colour_of(status))
+        line.append(f"  {cause.value if cause else '-':25}  ")
+        recipient = harmless(hit.delivery.recipient or "-").ljust(0 if narrow else to)
+        line.append(recipient, style="bold")
+        about = Text(harmless(f"{hit.message.id}  {hit.message.subject or ''}".rstrip()), style="dim")
+        if narrow:
+            _print(console, line)
+            _print(console, Text("    ").append_text(about))
+        else:
+            _print(console, line.append("  ").append_text(about))
 
 
 def show_ledger(ledger: Ledger, console: Console) -> None:
     """Prints every event of a message, attempts with their whole transcript."""
     message = ledger.message
-    console.print(Text(f"{message.id}   from {message.source_header}   {message.size:,} bytes", style="bold"))
+    sender = harmless(message.source_header)
+    _print(console, Text(f"{message.id}   from {sender}   {message.size:,} bytes", style="bold"))
     for event in ledger.events:
-        about = f"   {event.recipient}" if event.recipient else ""
-        console.print(Text(f"{event.id:>8}  {rfc3339(event.at)}  {event.kind.value}{about}", style="cyan"))
+        about = f"   {harmless(event.recipient)}" if event.recipient else ""
+        _print(console, Text(f"{event.id:>8}  {rfc3339(event.at)}  {event.kind.value}{about}", style="cyan"))
         if isinstance(event.fact, Attempted):
             for line in _attempt_lines(event.fact.attempt):
-                console.print(Text(f"          {line}"))
+                _print(console, Text(f"          {harmless(line)}"))
             continue
         for name, value in msgspec.to_builtins(event.fact).items():
             if value not in (None, [], {}, ""):
-                console.print(Text(f"          {name}: {value}"))
+                _print(console, Text(f"          {name}: {harmless(str(value))}"))
 
 
 def _attempt_lines(attempt: Attempt) -> Iterable[str]:

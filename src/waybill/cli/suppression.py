@@ -1,15 +1,13 @@
 """``waybill suppression``: both lists, with the evidence of every entry."""
 
 import csv
-import io
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from waybill.cli.session import NOT_FOUND, F, config_option, fail, json_option, with_store
 from waybill.mail.address import AddressError, canonical, parse_mailbox
@@ -37,16 +35,17 @@ def _list_of(account: str, *, is_global: bool) -> str:
     return GLOBAL if is_global else account
 
 
-def _checked(address: str) -> str:
+def _checked(address: str, place: str = "") -> str:
+    """The address as the lists hold it. ``place`` begins the error of one that is none."""
     try:
         return canonical(parse_mailbox(address).address)
     except AddressError as error:
-        raise fail(f"{address!r} is not an address: {error}", 2) from None
+        raise fail(f"{place}{address!r} is not an address: {error}", 2) from None
 
 
-def _reason(text: str) -> Reason:
+def _reason(text: str, place: str = "") -> Reason:
     if text.upper() not in set(Reason):
-        raise fail(f"reason {text!r} is not allowed; it must be BOUNCE or COMPLAINT", 2)
+        raise fail(f"{place}reason {text!r} is not allowed; it must be BOUNCE or COMPLAINT", 2)
     return Reason(text.upper())
 
 
@@ -80,10 +79,9 @@ def list_entries(config: Path | None, account: str, *, is_global: bool, as_json:
     if as_json:
         click.echo(json.dumps([_entry_json(entry) for entry in found], indent=2, ensure_ascii=False))
         return
-    table = Table("Address", "Reason", "Since", "Author", "Words")
     for entry in found:
-        table.add_row(entry.address, entry.reason.value, rfc3339(entry.at), entry.author, entry.diagnostic or "")
-    Console().print(table)
+        cells = (entry.address, entry.reason.value, rfc3339(entry.at), entry.author, entry.diagnostic or "")
+        click.echo("  ".join(cells).rstrip())
 
 
 @suppression.command()
@@ -131,35 +129,41 @@ def export_entries(form: str, config: Path | None, account: str, *, is_global: b
             click.echo(json.dumps(_entry_json(entry), ensure_ascii=False))
 
 
-def _read_import(text: str) -> Iterator[tuple[int, str, str]]:
-    """Line number, address and reason of CSV lines (``addr,BOUNCE``) or JSON lines; both as SES's import jobs take them."""
+def _read_import(text: str) -> Iterator[tuple[str, Reason]]:
+    """The entries of CSV lines (``addr,BOUNCE``) or JSON lines; both as SES's import jobs take them."""
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
+        place = f"line {number}: "
         if line.lstrip().startswith("{"):
             try:
                 row = json.loads(line)
-                yield number, str(row["emailAddress"]), str(row["reason"])
-            except (ValueError, KeyError, TypeError):
-                raise fail(f'line {number}: not of the form {{"emailAddress": …, "reason": …}}', 2) from None
+                cells = [row["emailAddress"], row["reason"]]
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise fail(f'{place}not of the form {{"emailAddress": …, "reason": …}}', 2) from None
         else:
-            cells = next(csv.reader(io.StringIO(line)))
+            cells = next(csv.reader([line]))
             if len(cells) != 2:
-                raise fail(f"line {number}: not of the form address,REASON", 2)
-            yield number, cells[0].strip(), cells[1].strip()
+                raise fail(f"{place}not of the form address,REASON", 2)
+        address, reason = (str(cell).strip() for cell in cells)
+        yield _checked(address, place), _reason(reason, place)
 
 
 @suppression.command("import")
 @click.argument("file", type=click.File("r", encoding="utf-8"))
 @_list_options
 @config_option
-def import_entries(file: io.TextIOBase, config: Path | None, account: str, *, is_global: bool) -> None:
+def import_entries(file: TextIO, config: Path | None, account: str, *, is_global: bool) -> None:
     """Add the addresses of a CSV or JSON-lines file; all or, if a line is wrong, none."""
     owner = _list_of(account, is_global=is_global)
     at = now()
+    try:
+        text = file.read()
+    except UnicodeDecodeError as error:
+        raise fail(f"{file.name}: not UTF-8: {error}", 2) from None
     entries = [
-        Suppression(account=owner, address=_checked(address), reason=_reason(reason), at=at, author="operator")
-        for _, address, reason in _read_import(file.read())
+        Suppression(account=owner, address=address, reason=reason, at=at, author="operator")
+        for address, reason in _read_import(text)
     ]
     with_store(config, lambda store: store.suppress(entries))
     click.echo(f"{len(entries)} addresses added.")

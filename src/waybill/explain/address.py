@@ -1,12 +1,12 @@
 """Branch 2: does the recipient not exist, is it full or disabled, or on a suppression list?"""
 
-import shlex
-
 from waybill.explain.case import Case
+from waybill.explain.commands import command, take_off_list
 from waybill.explain.record import BranchFinding, Evidence, Remedy, Telling, Verdict, Who
-from waybill.explain.remedies import command
-from waybill.explain.words import clock, possessive
-from waybill.model.cause import CATALOGUE, Branch, Responder, Scope
+from waybill.explain.remedies import sender
+from waybill.explain.said import name_server, sentence
+from waybill.explain.words import clock, quoted, without_type
+from waybill.model.cause import Branch, Cause, Responder, Scope
 from waybill.model.event import EventKind, Suppressed
 from waybill.model.message import Status
 from waybill.model.outcome import Speaker
@@ -15,17 +15,21 @@ from waybill.model.suppression import GLOBAL, Reason, Suppression
 
 def find(case: Case) -> BranchFinding:
     """What this branch came to."""
-    if case.delivery.status is Status.SUPPRESSED:
+    status = case.delivery.status
+    if status is Status.SUPPRESSED:
         return BranchFinding(verdict=Verdict.PROBLEM, text="The address is on a suppression list, so nothing was sent.")
-    causes = (case.delivery.cause, case.delivery.underlying_cause)
-    if any(cause is not None and CATALOGUE[cause].branch is Branch.ADDRESS for cause in causes):
-        return BranchFinding(verdict=Verdict.PROBLEM, text=f"The fault is with the address {case.recipient} itself.")
+    listed = " It is on a suppression list now." if case.suppressions else ""
+    if case.blames(Branch.ADDRESS):
+        if status is Status.REFUSED:
+            return BranchFinding(verdict=Verdict.PROBLEM, text="The request's addresses are at fault, by their form.")
+        return BranchFinding(verdict=Verdict.PROBLEM, text=f"The fault is with the address {case.recipient}.{listed}")
     if took_recipient(case):
+        who = name_server(case, case.last_attempt)
         return BranchFinding(
-            verdict=Verdict.OK, text=f"{possessive(case.domain)} took {case.recipient} as a recipient (RCPT TO)."
+            verdict=Verdict.OK, text=sentence(f"{who} took {case.recipient} as a recipient (RCPT TO)") + listed
         )
-    listed = " It is on a suppression list now." if case.suppressions else " It is on no suppression list."
-    return BranchFinding(verdict=Verdict.UNKNOWN, text=f"No server was, or could be, asked about the address.{listed}")
+    text = f"No server has said yes or no to the address.{listed or ' It is on no suppression list.'}"
+    return BranchFinding(verdict=Verdict.UNKNOWN, text=text)
 
 
 def took_recipient(case: Case) -> bool:
@@ -50,64 +54,83 @@ def tell(case: Case) -> Telling:
     assert isinstance(fact, Suppressed)
     entry = fact.entry
     on_global = entry.account == GLOBAL
-    whose = "the global suppression list of this installation" if on_global else "your account's suppression list"
+    whose = "this installation's global suppression list" if on_global else "your account's suppression list"
     evidence = [Evidence(at=event.at, kind="suppression_entry", source=whose, text=_entry_text(entry), event=event.id)]
-    if entry.diagnostic:
+    if entry.diagnostic and not _is_simulated(entry):
+        cause = (
+            f"the words behind the entry, about message {entry.message_id}"
+            if entry.message_id
+            else "the words behind the entry"
+        )
         evidence.append(
             Evidence(
                 at=entry.at,
-                kind="smtp_reply",
-                source=f"the reply that caused the entry, to message {entry.message_id}"
-                if entry.message_id
-                else "what caused the entry",
-                text=entry.diagnostic,
+                kind="smtp_reply" if entry.reason is Reason.BOUNCE else "report",
+                source=cause,
+                text=quoted(without_type(entry.diagnostic)),
                 event=entry.event,
             )
         )
-    since = f" since {clock(entry.at)}"
-    why = "after the recipient complained" if entry.reason is Reason.COMPLAINT else "after mail to it bounced"
-    by_hand = not entry.author.startswith("rule:")
-    how = "put there by hand" if by_hand else why
     return Telling(
-        headline=f"{case.recipient}: not sent. The address is on {whose}{since}, {how}.",
+        headline=f"{case.recipient}: not sent. {_why(case, entry, whose)}",
         evidence=tuple(evidence),
         remedies=_remedies(case, entry, on_global=on_global),
         scope=Scope.RECIPIENT,
         responder=Responder.WAYBILL,
         permanent=True,
-        effect="Nothing was sent, and no receiver was asked.",
+        effect="No receiver was asked.",
     )
 
 
+def _is_simulated(entry: Suppression) -> bool:
+    return entry.author == "rule:simulator"
+
+
+def _why(case: Case, entry: Suppression, whose: str) -> str:
+    if case.cause is Cause.UNSUBSCRIBED:
+        return "The recipient has unsubscribed."
+    if _is_simulated(entry):
+        return f"The mailbox simulator's address behaves as if it were on {whose}."
+    on_list = f"The address is on {whose} since {clock(entry.at)}"
+    if not entry.author.startswith("rule:"):
+        return f"{on_list}, put there by {_author(entry)}."
+    why = "because the recipient complained" if entry.reason is Reason.COMPLAINT else "because mail to it bounced"
+    return f"{on_list}, {why}."
+
+
+def _author(entry: Suppression) -> str:
+    """Who made the entry, for people: a rule, the operator, or an API key."""
+    kind, _, name = entry.author.partition(":")
+    if kind == "rule":
+        return f"rule {name}"
+    if kind == "api":
+        return f"API key {name}"
+    return "the operator" if entry.author == "operator" else entry.author
+
+
 def _entry_text(entry: Suppression) -> str:
-    parts = [f"{entry.address}: reason {entry.reason.value}, added {clock(entry.at)} by {entry.author}"]
+    parts = [f"{entry.address}: reason {entry.reason.value}, added {clock(entry.at)} by {_author(entry)}"]
     if entry.message_id:
         parts.append(f"because of message {entry.message_id}")
     if entry.expires_at is not None:
-        parts.append(f"until {clock(entry.expires_at)}")
+        parts.append(f"stands until {clock(entry.expires_at)}")
     return ", ".join(parts)
 
 
 def _remedies(case: Case, entry: Suppression, *, on_global: bool) -> tuple[Remedy, ...]:
-    if entry.author == "rule:simulator":
-        return (
-            Remedy(
-                who=Who.NOBODY,
-                text="Nothing: this address of the mailbox simulator always behaves so, to let you test your handling.",
-            ),
-        )
-    if on_global:
-        remove = shlex.join(["waybill", "suppression", "remove", entry.address, "--global"])
-        who = Who.OPERATOR
-    else:
-        remove = command(case, "suppression", "remove", entry.address)
-        who = Who.SENDER
+    if _is_simulated(entry):
+        text = "Nothing: this address of the mailbox simulator always behaves so, to let you test what you do then."
+        return (Remedy(who=Who.NOBODY, text=text),)
+    who = Who.OPERATOR if on_global else Who.SENDER
+    if case.cause is Cause.UNSUBSCRIBED:
+        return (Remedy(who=Who.NOBODY, text="Nothing: respect it. Only the recipient can opt in again."),)
+    again = "then send again: Waybill does not resend"
     if entry.reason is Reason.COMPLAINT:
-        text = "The recipient marked your mail as spam: remove the entry only if they have asked you to write again."
+        text = f"Take it off only if the recipient has asked you to write again; {again}."
     else:
-        text = "If the address is right and can receive mail again, take it off the list; then send again, Waybill does not resend."
-    remedies = [Remedy(who=who, text=text, command=remove)]
+        text = f"If the address is right and takes mail again, take it off the list; {again}."
+    remedies = [Remedy(who=who, text=text, command=take_off_list(case, entry.address, on_global=on_global))]
     if entry.message_id:
-        look = shlex.join(["waybill", "explain", entry.message_id])
-        remedies.append(Remedy(who=Who.SENDER, text="See the message that caused the entry.", command=look))
+        text = "The message that caused the entry:"
+        remedies.append(sender(text, command("explain", argument=entry.message_id)))
     return tuple(remedies)

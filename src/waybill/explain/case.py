@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from waybill.model.cause import CATALOGUE, Branch, Cause
 from waybill.model.clock import MINUTE, Instant
-from waybill.model.event import Attempted, Event, EventKind, Expired, SuppressionAdded
+from waybill.model.event import Attempted, Event, EventKind, Expired, Held, SuppressionAdded
 from waybill.model.history import DomainHistory
 from waybill.model.message import OPEN_STATUSES, Delivery, Message, Status
 from waybill.model.outcome import Attempt, Outcome
@@ -79,8 +79,10 @@ class Case:
     def due_at(self) -> Instant:
         """When a worker should have taken it up: it was due, and nobody held it."""
         delivery = self.delivery
-        next_at = delivery.accepted_at if delivery.next_at is None else delivery.next_at
-        return max(min(next_at, delivery.expires_at), delivery.lease_until or 0)
+        next_at = delivery.updated_at if delivery.next_at is None else delivery.next_at
+        held = self.decisive
+        until = held.fact.until if held and isinstance(held.fact, Held) else None
+        return max(min(next_at, delivery.expires_at), delivery.lease_until or 0, until or 0)
 
     @property
     def is_stuck(self) -> bool:

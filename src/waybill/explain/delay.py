@@ -1,59 +1,78 @@
 """Branch 5: does, or did, the message wait, and where?"""
 
-import shlex
-
+from waybill.explain.accepted import LONG
 from waybill.explain.case import Case
-from waybill.explain.receiver import attempt_evidence, context_evidence
+from waybill.explain.commands import command, see_events
+from waybill.explain.evidence import attempt_evidence, context_evidence, ledger_evidence
 from waybill.explain.record import BranchFinding, Evidence, Remedy, Telling, Verdict, Who
-from waybill.explain.remedies import remedies_for
-from waybill.explain.said import clause, sentence
-from waybill.explain.words import clock, count, span
-from waybill.model.cause import Responder, Scope
-from waybill.model.clock import MINUTE
+from waybill.explain.remedies import operator, remedies_for, sender
+from waybill.explain.said import clause, said_in_attempt, sentence
+from waybill.explain.words import clock, count, quoted, span
+from waybill.model.cause import Branch, Responder, Scope
 from waybill.model.event import EventKind, Expired, Held
 from waybill.model.message import Status
-
-LONG = MINUTE
-"""A delivery that takes longer than this is worth a word about where the time went."""
 
 
 def find(case: Case) -> BranchFinding:
     """What this branch came to."""
+    finding = _find_since_acceptance(case)
+    started = case.message.client_started_at
+    before = 0 if started is None else case.message.accepted_at - started
+    if before < LONG:
+        return finding
+    text = f"By the client's own clock, {span(before)} went by before Waybill had the message. {finding.text}"
+    return BranchFinding(verdict=Verdict.PROBLEM, text=text)
+
+
+def _find_since_acceptance(case: Case) -> BranchFinding:
     delivered = case.event_of(EventKind.DELIVERED)
     tries = count(len(case.attempted), "attempt")
     if delivered is not None:
-        took = delivered.at - case.message.accepted_at
-        if took < LONG and len(case.attempted) == 1:
-            return BranchFinding(verdict=Verdict.OK, text=f"The receiver had it {span(took)} after it was accepted.")
-        return BranchFinding(
-            verdict=Verdict.PROBLEM, text=f"It took {span(took)} and {tries} until the receiver had it."
-        )
+        took = span(max(0, delivered.at - case.message.accepted_at))
+        if (
+            delivered.at - case.message.accepted_at < LONG
+            and len(case.attempted) == 1
+            and not case.blames(Branch.DELAY)
+        ):
+            return BranchFinding(verdict=Verdict.OK, text=f"The receiver had it {took} after it was accepted.")
+        return BranchFinding(verdict=Verdict.PROBLEM, text=f"It took {took} and {tries} until the receiver had it.")
     if case.is_open:
         waits = span(max(0, case.now - case.message.accepted_at))
-        fine = case.delivery.status is Status.QUEUED and not case.is_stuck
+        fine = case.delivery.status is Status.QUEUED and not case.is_stuck and not case.blames(Branch.DELAY)
         return BranchFinding(
             verdict=Verdict.OK if fine else Verdict.PROBLEM, text=f"It has waited for {waits}; {tries} so far."
         )
+    return _find_ended(case)
+
+
+def _find_ended(case: Case) -> BranchFinding:
+    """Not taken, and nothing more is tried."""
+    attempt = case.last_attempt
     if case.event_of(EventKind.EXPIRED) is not None:
         return BranchFinding(verdict=Verdict.PROBLEM, text="It waited until its time ran out.")
-    if not case.attempted:
+    if attempt is None and case.blames(Branch.DELAY):
+        return BranchFinding(verdict=Verdict.PROBLEM, text="The cause on record is a delay.")
+    if attempt is None:
         return BranchFinding(verdict=Verdict.NOT_APPLICABLE, text="It never waited: nothing was to be sent.")
-    took = case.attempted[-1][0].at - case.message.accepted_at
-    return BranchFinding(verdict=Verdict.OK, text=f"The answer came {span(max(0, took))} after it was accepted.")
+    took = span(max(0, attempt.ended_at - case.message.accepted_at))
+    if case.blames(Branch.DELAY):
+        said = sentence(clause(said_in_attempt(case, attempt), case))
+        return BranchFinding(verdict=Verdict.PROBLEM, text=f"{said} It ended there, {took} after it was accepted.")
+    return BranchFinding(verdict=Verdict.OK, text=f"The answer came {took} after it was accepted.")
 
 
 def tell_waiting(case: Case) -> Telling:
     """Accepted, and nothing has gone wrong."""
     waits = span(max(0, case.now - case.message.accepted_at))
     evidence = [
-        Evidence(at=event.at, kind="ledger", source="Waybill's ledger", text="accepted, on disk", event=event.id)
+        Evidence(at=event.at, kind="ledger", source="Waybill's ledger", text="accepted, and on disk", event=event.id)
         for event in case.events
         if event.kind is EventKind.ACCEPTED
     ]
     return Telling(
-        headline=f"{case.recipient}: in Waybill's queue since {waits}. Nothing has gone wrong.",
+        headline=f"{case.recipient}: in Waybill's queue for {waits}, no attempt finished yet. Nothing has gone wrong.",
         evidence=tuple(evidence),
-        remedies=(Remedy(who=Who.NOBODY, text="Nothing to do: ask again in a moment."),),
+        remedies=(Remedy(who=Who.NOBODY, text="Nothing: ask again in a moment."),),
         scope=None,
         responder=None,
         permanent=None,
@@ -62,19 +81,20 @@ def tell_waiting(case: Case) -> Telling:
 
 def tell_held(case: Case) -> Telling:
     """Waybill itself holds the message."""
-    event = case.event_of(EventKind.HELD)
-    if event is None or not isinstance(event.fact, Held):
-        return tell_waiting(case)
+    event = case.decisive
+    assert event is not None
     fact = event.fact
+    assert isinstance(fact, Held)
     until = f" until about {clock(fact.until)}" if fact.until is not None else ""
+    why = fact.text.strip() or f"The limit is {fact.limit}"
     return Telling(
-        headline=f"{case.recipient}: waiting in Waybill{until}. {fact.text}",
+        headline=f"{case.recipient}: waiting in Waybill{until}. {why.removesuffix('.')}.",
         evidence=(
             Evidence(
                 at=event.at,
                 kind="hold",
-                source=f"Waybill: {fact.limit}, by {fact.by}",
-                text=fact.text,
+                source=f"Waybill ({fact.limit}, set by {fact.by})",
+                text=quoted(fact.text),
                 event=event.id,
             ),
         ),
@@ -91,37 +111,47 @@ def tell_expired(case: Case) -> Telling:
     assert event is not None
     fact = event.fact
     assert isinstance(fact, Expired)
-    outcome = case.outcome
-    tried = count(fact.attempts, "attempt")
+    attempt = case.last_attempt
+    tried = count(len(case.attempted), "attempt")
     limit = "the configuration set's MaxDeliverySeconds" if fact.by_configuration_set else "delivery.max_lifetime"
-    if outcome is not None:
-        said = sentence(clause(outcome.cause, outcome, case))
-    else:
-        said = "No attempt was made: it waited inside Waybill."
     evidence = [
         Evidence(
             at=event.at,
             kind="expiry",
-            source=f"Waybill, after {tried} in {span(fact.limit_ms)} ({limit})",
-            text=fact.diagnostic,
+            source=f"Waybill, after {span(fact.limit_ms)} and {tried} ({limit})",
+            text=quoted(fact.diagnostic),
             event=event.id,
         )
     ]
-    if case.attempted:
-        evidence.append(attempt_evidence(*case.attempted[-1]))
-    return Telling(
-        headline=f"{case.recipient}: not delivered. Waybill tried for {span(fact.limit_ms)} ({tried}) and gave up. {said}",
-        evidence=(*evidence, *context_evidence(case)),
-        remedies=(
-            *(remedies_for(outcome.cause, case) if outcome else ()),
-            Remedy(
-                who=Who.SENDER,
-                text="Every attempt with the receiver's words is in the ledger.",
-                command=shlex.join(["waybill", "events", case.message.id]),
+    if attempt is None:
+        return Telling(
+            headline=f"{case.recipient}: not delivered. Its time of {span(fact.limit_ms)} ran out inside Waybill, before any attempt was made.",
+            evidence=(*evidence, *ledger_evidence(case, "no attempt to deliver it is on record")),
+            remedies=(
+                operator("See whether the service was down, or had more to do than time.", command("status")),
+                sender("Send it again."),
             ),
+            scope=Scope.SERVICE,
+            responder=fact.responder,
+            permanent=True,
+        )
+    said = said_in_attempt(case, attempt)
+    longer = (
+        (sender("Or give it more time: this configuration set's MaxDeliverySeconds ended it, not the installation."),)
+        if fact.by_configuration_set
+        else ()
+    )
+    return Telling(
+        headline=f"{case.recipient}: not delivered. Waybill tried for {span(fact.limit_ms)} ({tried}) and gave up. "
+        f"The last answer: {clause(said, case)}.",
+        evidence=(*evidence, attempt_evidence(*case.attempted[-1]), *context_evidence(case)),
+        remedies=(
+            *remedies_for(said, case),
+            *longer,
+            operator("Every attempt, with the receiver's words.", see_events(case)),
         ),
-        scope=outcome.scope if outcome else Scope.SERVICE,
+        scope=attempt.outcome.scope,
         responder=fact.responder,
         permanent=True,
-        confidence=outcome.confidence if outcome else "certain",
+        confidence=attempt.outcome.confidence,
     )

@@ -2,16 +2,26 @@
 
 from collections.abc import Callable
 
-from waybill.explain import account, address, delay, receiver, service, spam, template
+from waybill.explain import accepted, account, address, delay, receiver, service, spam, template
 from waybill.explain.case import Case
 from waybill.explain.delays import split_delay
 from waybill.explain.facts import Facts
 from waybill.explain.record import BranchFinding, Explanation, Next, RecipientExplanation, Telling
 from waybill.explain.timeline import list_events
 from waybill.explain.words import clock
-from waybill.model.cause import CATALOGUE, Branch, Cause
+from waybill.model.cause import CATALOGUE, Branch, Scope
 from waybill.model.clock import Instant
-from waybill.model.event import BounceReceived, Expired
+from waybill.model.event import (
+    Attempted,
+    BounceReceived,
+    Complained,
+    Expired,
+    Held,
+    MalwareFound,
+    Refused,
+    RenderingFailed,
+    Suppressed,
+)
 from waybill.model.message import Delivery, Status
 
 _BRANCHES: dict[Branch, Callable[[Case], BranchFinding]] = {
@@ -23,16 +33,16 @@ _BRANCHES: dict[Branch, Callable[[Case], BranchFinding]] = {
     Branch.SERVICE: service.find,
 }
 
-_TELLERS: dict[Status, Callable[[Case], Telling]] = {
-    Status.QUEUED: delay.tell_held,
-    Status.DELAYED: receiver.tell_refused,
-    Status.DELIVERED: receiver.tell_accepted,
-    Status.BOUNCED: receiver.tell_refused,
-    Status.SUPPRESSED: address.tell,
-    Status.REJECTED: spam.tell_malware,
-    Status.RENDERING_FAILED: template.tell,
-    Status.COMPLAINED: spam.tell_complained,
-    Status.REFUSED: account.tell,
+_TELLERS: dict[type, Callable[[Case], Telling]] = {
+    Refused: account.tell,
+    RenderingFailed: template.tell,
+    MalwareFound: spam.tell_malware,
+    Suppressed: address.tell,
+    Held: delay.tell_held,
+    Attempted: receiver.tell_refused,
+    Expired: delay.tell_expired,
+    BounceReceived: receiver.tell_returned,
+    Complained: spam.tell_complained,
 }
 
 
@@ -56,54 +66,66 @@ def _explain_delivery(facts: Facts, delivery: Delivery, now: Instant) -> Recipie
         delivery=delivery,
         events=tuple(event for event in facts.events if event.recipient in {None, delivery.recipient}),
         now=now,
-        suppressions=tuple(
-            entry for entry in facts.suppressions if entry.address.lower() == delivery.recipient.lower()
-        ),
+        suppressions=tuple(entry for entry in facts.suppressions if _is_about(entry.address, delivery.recipient)),
         history=facts.history.get(delivery.id),
     )
     cause = case.cause
+    telling = _tell(case)
     return RecipientExplanation(
         recipient=delivery.recipient,
         status=delivery.status,
         cause=cause,
-        underlying_cause=delivery.underlying_cause if cause is not Cause.STUCK else delivery.cause,
+        underlying_cause=case.underlying_cause,
         branch=CATALOGUE[cause].branch if cause else None,
-        telling=_teller(case)(case),
+        telling=telling,
         branches={branch: find(case) for branch, find in _BRANCHES.items()},
         delay=split_delay(case),
-        next=_next(case),
+        next=_next(case, telling),
         timeline=list_events(case),
     )
 
 
-def _teller(case: Case) -> Callable[[Case], Telling]:
+def _is_about(listed: str, recipient: str) -> bool:
+    """Whether two addresses are the same: the local part as given, the domain in any case (RFC 5321 §2.4)."""
+    (local, _, domain), (other, _, its_domain) = listed.rpartition("@"), recipient.rpartition("@")
+    return local == other and domain.lower() == its_domain.lower()
+
+
+def _tell(case: Case) -> Telling:
     if case.is_stuck:
-        return service.tell_stuck
+        return service.tell_stuck(case)
     decisive = case.decisive
-    if decisive is not None and isinstance(decisive.fact, Expired):
-        return delay.tell_expired
-    if decisive is not None and isinstance(decisive.fact, BounceReceived):
-        return receiver.tell_returned
-    return _TELLERS[case.delivery.status]
+    if decisive is None:
+        waiting = case.delivery.status is Status.QUEUED
+        return delay.tell_waiting(case) if waiting else service.tell_unrecorded(case)
+    if case.delivery.status is Status.DELIVERED:
+        return accepted.tell(case)
+    return _TELLERS[type(decisive.fact)](case)
 
 
-def _next(case: Case) -> Next:
+def _next(case: Case, telling: Telling) -> Next:
     delivery = case.delivery
-    if case.is_stuck:
-        text = "Nothing, until a worker takes it up."
-        return Next(text=text, retry_at=None, expires_at=delivery.expires_at)
-    if delivery.status is Status.QUEUED:
-        return Next(
-            text="It is attempted as soon as a worker is free.",
-            retry_at=delivery.next_at,
-            expires_at=delivery.expires_at,
-        )
-    if delivery.status is Status.DELAYED:
-        at = f" at {clock(delivery.next_at)}" if delivery.next_at is not None else ""
-        text = f"Waybill tries again{at}, at the latest until {clock(delivery.expires_at)}."
-        return Next(text=text, retry_at=delivery.next_at, expires_at=delivery.expires_at)
+    if case.is_open:
+        return Next(text=_what_waits(case), retry_at=delivery.next_at, expires_at=delivery.expires_at)
     if delivery.status is Status.DELIVERED:
-        return Next(text="Nothing more from Waybill. If a bounce or complaint comes home, this answer changes.")
-    if delivery.status in {Status.RENDERING_FAILED, Status.SUPPRESSED, Status.REJECTED}:
-        return Next(text="Nothing: this message will not be sent. When the cause is settled, send it again.")
-    return Next(text="Nothing: this is final.")
+        return Next(text="Nothing more from Waybill. If a bounce or a complaint comes home, this answer changes.")
+    if delivery.status is Status.COMPLAINED or (telling.permanent and telling.scope is Scope.RECIPIENT):
+        return Next(text="Nothing: this is final.")
+    if delivery.status is Status.REFUSED:
+        return Next(text="Nothing: the request is over. When the cause is settled, send it again.")
+    return Next(text="Nothing: Waybill does not send this message again. When the cause is settled, send it anew.")
+
+
+def _what_waits(case: Case) -> str:
+    delivery, decisive = case.delivery, case.decisive
+    latest = f"It can wait until {clock(delivery.expires_at)}."
+    if case.is_stuck:
+        return f"Nothing, until a worker takes it up. {latest}"
+    if decisive is not None and isinstance(decisive.fact, Held):
+        return f"It goes on by itself when the wait ends. {latest}"
+    if delivery.status is Status.DELAYED and delivery.next_at is not None:
+        last = delivery.next_at >= delivery.expires_at
+        if last:
+            return f"Waybill gives up at {clock(delivery.expires_at)}, before the next attempt would be due."
+        return f"Waybill tries again at {clock(delivery.next_at)}. It gives up at {clock(delivery.expires_at)}."
+    return f"It is attempted as soon as a worker is free. {latest}"

@@ -1,225 +1,251 @@
 """What to do about a refusal, by cause, addressed to the one who can do it."""
 
-import shlex
 from collections.abc import Callable
+from typing import TypeAlias
 
 from waybill.explain.case import Case
+from waybill.explain.commands import account_of, command, see_events, take_off_list
 from waybill.explain.near import near_domain
 from waybill.explain.record import Remedy, Who
-from waybill.explain.words import clock, server
-from waybill.model.cause import CATALOGUE, Cause
-from waybill.model.resource import DEFAULT_ACCOUNT
+from waybill.explain.said import Said, from_domain, return_path_domain, source_ip
+from waybill.explain.words import clock, server, without_type
+from waybill.model.cause import CATALOGUE, Cause, Scope
+from waybill.model.simulator import is_simulated
+
+Remedies: TypeAlias = tuple[Remedy, ...]
 
 
-def command(case: Case, *words: str) -> str:
-    """A ``waybill`` command line that works as printed, for the account of the case."""
-    extra = () if case.message.account == DEFAULT_ACCOUNT else ("--account", case.message.account)
-    return shlex.join(["waybill", *words, *extra])
+def sender(text: str, line: str | None = None) -> Remedy:
+    """For the one who sends."""
+    return Remedy(who=Who.SENDER, text=text, command=line)
 
 
-def transcript(case: Case, text: str) -> Remedy:
-    """Look at the conversation."""
-    return Remedy(who=Who.OPERATOR, text=text, command=shlex.join(["waybill", "events", case.message.id]))
+def operator(text: str, line: str | None = None) -> Remedy:
+    """For the one who runs Waybill."""
+    return Remedy(who=Who.OPERATOR, text=text, command=line)
 
 
 def to_recipient_admin(case: Case, text: str) -> Remedy:
     """What the recipient's administrator should be told: the line that they search their logs by."""
-    attempt, outcome = case.last_attempt, case.outcome
-    if attempt is None or outcome is None:
+    attempt = case.last_attempt
+    if attempt is None:
         return Remedy(who=Who.RECIPIENT_ADMIN, text=text)
     source = f" from {attempt.source_ip}" if attempt.source_ip else ""
-    line = f"{clock(attempt.ended_at)}{source} to {server(attempt)}, {case.recipient}: {outcome.diagnostic}"
-    return Remedy(who=Who.RECIPIENT_ADMIN, text=f"{text} Give them this line: {line}")
+    words = without_type(attempt.outcome.diagnostic)
+    line = f"{clock(attempt.ended_at)},{source} to {server(attempt)}, for {case.recipient}: {words}"
+    return Remedy(who=Who.RECIPIENT_ADMIN, text=f"{text} This line is what they search by:\n{line}")
 
 
-def undo_suppression(case: Case) -> tuple[Remedy, ...]:
+def undo_suppression(case: Case) -> Remedies:
     """How to take the recipient off the lists that this message put it on."""
+    lists = {added.list for added in case.added}
     remedies = []
-    for added in case.added:
-        if added.list == "global":
-            line = shlex.join(["waybill", "suppression", "remove", case.recipient, "--global"])
-            remedies.append(Remedy(who=Who.OPERATOR, text="And take it off the global list.", command=line))
-        else:
-            line = command(case, "suppression", "remove", case.recipient)
-            text = f"If {case.domain} confirms that the address exists, take it off your suppression list; then send again."
-            remedies.append(Remedy(who=Who.SENDER, text=text, command=line))
+    if "account" in lists:
+        text = "If the address turns out to be right, take it off your suppression list, then send again."
+        remedies.append(sender(text, take_off_list(case, case.recipient, on_global=False)))
+    if "global" in lists:
+        also = "Then also take it off" if remedies else "If the address turns out to be right, take it off"
+        text = f"{also} this installation's global list."
+        remedies.append(operator(text, take_off_list(case, case.recipient, on_global=True)))
     return tuple(remedies)
 
 
-def _wrong_address(case: Case) -> tuple[Remedy, ...]:
-    meant = near_domain(case.domain)
-    guess = f" Did you mean {case.recipient.rpartition('@')[0]}@{meant}?" if meant else ""
-    return (Remedy(who=Who.SENDER, text=f"Correct the address.{guess}"), *undo_suppression(case))
+def remedies_for(said: Said, case: Case) -> Remedies:
+    """The remedies for what a receiver, the DNS or the network said, with what happens by itself at the end."""
+    make = _BY_RULE.get(said.rule) or _BY_CAUSE.get(said.cause)
+    remedies = make(said, case) if make else _from_catalogue(said.cause)
+    if is_simulated(case.recipient):
+        text = "Nothing: this address of the mailbox simulator always behaves so. With a real recipient it would be:"
+        return (Remedy(who=Who.NOBODY, text=text), *remedies)
+    if case.is_open:
+        by_itself = "Nothing: Waybill tries again by itself." if not remedies else "Waybill tries again meanwhile."
+        return (*remedies, Remedy(who=Who.NOBODY, text=by_itself))
+    return remedies or (sender("Send the message again, later."),)
 
 
-def _wait(case: Case) -> tuple[Remedy, ...]:
-    if not case.is_open:
-        return (Remedy(who=Who.SENDER, text="Send it again later."),)
-    return (Remedy(who=Who.NOBODY, text="Nothing: Waybill tries again by itself."),)
+def _from_catalogue(cause: Cause) -> Remedies:
+    who = {
+        Scope.RECIPIENT_DOMAIN: Who.RECIPIENT_ADMIN,
+        Scope.SOURCE_IP: Who.OPERATOR,
+        Scope.PROVIDER: Who.OPERATOR,
+        Scope.SERVICE: Who.OPERATOR,
+    }.get(CATALOGUE[cause].scope, Who.SENDER)
+    return (Remedy(who=who, text=CATALOGUE[cause].remedy),)
 
 
-def _sender_auth(case: Case) -> tuple[Remedy, ...]:
-    domain = case.message.sender.rpartition("@")[2]
-    signed = "was signed" if _is_signed(case) else "was not signed with DKIM"
-    records = (
-        Remedy(
-            who=Who.SENDER,
-            text=f"Publish the DNS records of the identity {case.message.identity}, and wait until they are seen.",
-            command=command(case, "identities", "show", case.message.identity),
-        )
-        if case.message.identity
-        else Remedy(
-            who=Who.SENDER,
-            text=f"Create the domain {domain} as an identity (CreateEmailIdentity), so that Waybill signs with DKIM for it, "
-            "and publish the records it gives.",
-        )
-    )
+def _wrong_address(said: Said, case: Case) -> Remedies:
+    if said.cause is Cause.USER_UNKNOWN:
+        # The domain answers, so only the smallest slip of the fingers is worth a guess.
+        meant = None if is_simulated(case.recipient) else near_domain(case.domain, most=1)
+        text = "Correct the part before the @, or ask the recipient for the right address."
+    else:
+        meant = near_domain(case.domain)
+        text = "Check the spelling of the address."
+    guess = f"Did you mean {case.recipient.rpartition('@')[0]}@{meant}? " if meant else ""
+    return (sender(guess + text), *undo_suppression(case))
+
+
+def _same_cause(case: Case, cause: Cause, text: str) -> Remedy:
+    stands = case.delivery.cause or cause
+    return operator(text, command("find", options=("--cause", stands.value)))
+
+
+def _ip_standing(said: Said, case: Case) -> Remedies:
+    ip = source_ip(case).removeprefix("our sending IP ")
     return (
-        records,
-        Remedy(
-            who=Who.SENDER,
-            text=f"What to look at: this message {signed}; SPF is checked for the return path's domain, "
-            f"which does not align with {domain} unless it is a custom MAIL FROM domain.",
+        operator(
+            f"Find out why {ip} is refused (a compromised account, a bad list of recipients, missing DNS records), stop "
+            "that, then ask for removal at the list or page that the reply names."
+        ),
+        _same_cause(case, said.cause, "See which other messages met the same."),
+    )
+
+
+def _reputation(said: Said, case: Case) -> Remedies:
+    text = "Send less for some days, and only to people who open and answer your mail; look at bounces and complaints."
+    return (sender(text), *_ip_standing(said, case))
+
+
+def _sender_auth(said: Said, case: Case) -> Remedies:  # noqa: ARG001 - one signature for all
+    domain, path = from_domain(case), return_path_domain(case)
+    signed = "carries our DKIM signature" if case.message.dkim_header else "may carry no DKIM signature of that domain"
+    spf = f"SPF is checked for {path}" if path else "SPF is checked for the return path's domain"
+    aligned = path is not None and (path == domain or path.endswith(f".{domain}"))
+    aligns = "" if aligned else f", which counts for DMARC only where it is a custom MAIL FROM domain under {domain}"
+    facts = sender(f"What to look at: the message {signed}; {spf}{aligns}.")
+    if case.message.identity is None:
+        text = (
+            f"Create {domain} as an identity (CreateEmailIdentity), publish the records that it shows, then send again."
+        )
+        return (sender(text), facts)
+    show = command("identities", "show", argument=case.message.identity, options=account_of(case))
+    text = (
+        f"Publish the DNS records of the identity {case.message.identity}, wait until they are seen, then send again."
+    )
+    return (sender(text, show), facts)
+
+
+def _sender_invalid(said: Said, case: Case) -> Remedies:  # noqa: ARG001 - one signature for all
+    path = return_path_domain(case)
+    names = " and ".join(dict.fromkeys(name for name in (path, from_domain(case)) if name))
+    return (
+        operator(
+            f"Make {names} resolve and take mail (MX or A record). The return path is a custom MAIL FROM domain of the "
+            "identity, else the setting inbound.bounce_domain."
         ),
     )
 
 
-def _is_signed(case: Case) -> bool:
-    return bool(case.message.dkim_header) or case.message.identity is not None
-
-
-def _ip_standing(case: Case) -> tuple[Remedy, ...]:
+def _reverse_name(said: Said, case: Case) -> Remedies:  # noqa: ARG001 - one signature for all
     attempt = case.last_attempt
-    ip = attempt.source_ip if attempt and attempt.source_ip else "the sending IP"
+    helo = f" (it said {attempt.helo})" if attempt and attempt.helo else ""
+    ip = source_ip(case).removeprefix("our sending IP ")
     return (
-        Remedy(
-            who=Who.OPERATOR,
-            text=f"Find out what got {ip} listed (compromised account, bad list, missing records), stop it, then ask "
-            "for removal at the page or list that the reply names.",
-        ),
-        Remedy(
-            who=Who.OPERATOR,
-            text="See which other messages met the same cause.",
-            command=shlex.join(["waybill", "find", "--cause", str(case.delivery.cause)]),
+        operator(
+            f"Give {ip} a reverse name (PTR), let that name lead back to the IP (A or AAAA), and have Waybill say the "
+            f"same name in EHLO{helo}: setting delivery.hostname."
         ),
     )
 
 
-_REMEDIES: dict[Cause, Callable[[Case], tuple[Remedy, ...]]] = {
+def _network(said: Said, case: Case) -> Remedies:
+    ours = (
+        "our resolver (setting dns.servers)" if said.cause is Cause.DNS_FAILURE else "our network or a blocked port 25"
+    )
+    text = f"If mail to other domains meets the same, the fault is {ours}; if only to {case.domain}, it is theirs."
+    return (_same_cause(case, said.cause, text),)
+
+
+def _ask_admin(text: str, *before: Remedy) -> Callable[[Said, Case], Remedies]:
+    return lambda _, case: (
+        *before,
+        to_recipient_admin(case, text.format(domain=case.domain, sender=case.message.sender)),
+    )
+
+
+def _tell(*remedies: Remedy) -> Callable[[Said, Case], Remedies]:
+    return lambda _, case: (*remedies, *undo_suppression(case))
+
+
+_BY_CAUSE: dict[Cause, Callable[[Said, Case], Remedies]] = {
     Cause.USER_UNKNOWN: _wrong_address,
     Cause.ADDRESS_INVALID: _wrong_address,
     Cause.DOMAIN_NOT_FOUND: _wrong_address,
-    Cause.MAILBOX_DISABLED: lambda c: (
-        Remedy(who=Who.SENDER, text="Reach the person another way, and stop sending to this address."),
-        *undo_suppression(c),
-    ),
-    Cause.ADDRESS_MOVED: lambda c: (
-        Remedy(who=Who.SENDER, text="Use the new address, where the reply names one."),
-        *undo_suppression(c),
-    ),
-    Cause.DOMAIN_NO_MAIL: lambda c: (
-        Remedy(who=Who.SENDER, text=f"Use another address: nobody at {c.domain} can receive mail."),
-        *undo_suppression(c),
-    ),
-    Cause.MAILBOX_FULL: lambda c: (
-        Remedy(who=Who.RECIPIENT, text="Make room in the mailbox."),
-        *_wait(c),
-    ),
+    Cause.DOMAIN_NO_MAIL: _wrong_address,
+    Cause.MAILBOX_DISABLED: _tell(sender("Reach the person another way, and stop sending to this address.")),
+    Cause.ADDRESS_MOVED: _tell(sender("Use the new address, where the reply names one.")),
+    Cause.MAILBOX_FULL: _tell(Remedy(who=Who.RECIPIENT, text="Make room in the mailbox.")),
     Cause.AUTH_FAILED: _sender_auth,
+    Cause.SENDER_INVALID: _sender_invalid,
     Cause.IP_BLOCKLISTED: _ip_standing,
-    Cause.LOW_REPUTATION: lambda c: (
-        Remedy(
-            who=Who.SENDER,
-            text="Send less for some days, to people who open and answer your mail; look at bounces and complaints.",
-        ),
-        *_ip_standing(c),
+    Cause.LOW_REPUTATION: _reputation,
+    Cause.DOMAIN_BLOCKLISTED: _tell(
+        sender(
+            "Look up your domain, and every domain that the message links to, at the list that the reply names; remove "
+            "the link, or ask that list for removal."
+        )
     ),
-    Cause.PTR_MISSING: lambda c: (
-        Remedy(
-            who=Who.OPERATOR,
-            text=f"Give {_source(c)} a reverse name (PTR), let that name lead back to the IP (A or AAAA), and say the "
-            "same name in EHLO (setting delivery.hostname).",
-        ),
-    ),
-    Cause.RECIPIENT_RESTRICTED: lambda c: (
-        to_recipient_admin(c, f"Ask the recipient, or the list's owner at {c.domain}, to allow {c.message.sender}."),
-    ),
-    Cause.POLICY_REJECTED: lambda c: (
-        to_recipient_admin(c, f"Ask the administrator of {c.domain} which policy refused it, and to allow the sender."),
-    ),
-    Cause.SPAM_CONTENT: lambda c: (
-        Remedy(
-            who=Who.SENDER,
-            text="Look at links (shorteners, text that names another domain), wording and structure; send a plain "
-            "version to the same address to see whether the content is the reason.",
-        ),
-        to_recipient_admin(c, f"If the mail is wanted there, ask the administrator of {c.domain} to release it."),
-    ),
-    Cause.VIRUS_DETECTED: lambda _: (
-        Remedy(who=Who.SENDER, text="Remove the file, and scan the system that it came from."),
-    ),
-    Cause.MESSAGE_TOO_LARGE: lambda _: (
-        Remedy(who=Who.SENDER, text="Send a smaller message, or a link in place of the attachment."),
-    ),
-    Cause.ATTACHMENT_REJECTED: lambda _: (Remedy(who=Who.SENDER, text="Remove the attachment, or send a link to it."),),
-    Cause.RELAY_DENIED: lambda c: (
-        to_recipient_admin(
-            c, f"Tell the administrator of {c.domain}: its MX records name a server that refuses its mail."
+    Cause.PTR_MISSING: _reverse_name,
+    Cause.RECIPIENT_RESTRICTED: _ask_admin("Ask the recipient, or the group's owner at {domain}, to allow {sender}."),
+    Cause.POLICY_REJECTED: _ask_admin("Ask the administrator of {domain} which policy it was, and to allow {sender}."),
+    Cause.SPAM_CONTENT: _ask_admin(
+        "If the mail is wanted there, ask the administrator of {domain} to allow it.",
+        sender(
+            "Look at the links (shorteners, a text that names another domain than the link), the wording and the form. "
+            "A plain version to the same address shows whether it is the content."
         ),
     ),
-    Cause.PROTOCOL_ERROR: lambda c: (
-        transcript(c, "The transcript shows the step at which it broke."),
-        *_wait(c),
+    Cause.VIRUS_DETECTED: _tell(sender("Remove the file, and scan the system that it came from.")),
+    Cause.MESSAGE_TOO_LARGE: _tell(sender("Send a smaller message, or a link in place of the attachment.")),
+    Cause.ATTACHMENT_REJECTED: _tell(sender("Remove the attachment, or send a link in its place.")),
+    Cause.CONTENT_MALFORMED: _tell(sender("Correct the header or the part of the message that the reply names.")),
+    Cause.I18N_UNSUPPORTED: _tell(sender("Use an address in ASCII, if the recipient has one.")),
+    Cause.RELAY_DENIED: _ask_admin(
+        "Tell the administrator of {domain}: its MX records name a server that refuses its mail."
     ),
-    Cause.UNDETERMINED: lambda c: (
-        Remedy(who=Who.SENDER, text="Read the reply above: it is all that the receiver said."),
-        to_recipient_admin(c, f"If it does not say enough, ask the administrator of {c.domain}."),
+    Cause.AUTH_REQUIRED: _ask_admin(
+        "Tell the administrator of {domain}: its MX records name a server that wants a login.",
+        operator("Or, if all mail goes through a relay: give its user name and password (setting delivery.relay)."),
     ),
-    Cause.CONNECTION_FAILED: lambda c: (
-        Remedy(
-            who=Who.OPERATOR,
-            text="If other domains fail too, it is our network or a blocked port 25; if only this one, it is theirs.",
-            command=shlex.join(["waybill", "find", "--cause", "connection_failed"]),
+    Cause.ROUTING_LOOP: _ask_admin(
+        "Tell the administrator of {domain} that its MX records or forwarding go in circles."
+    ),
+    Cause.SERVER_MISCONFIGURED: _ask_admin("Tell the administrator of {domain}."),
+    Cause.TLS_REQUIRED: _ask_admin(
+        "Tell the administrator of {domain}.",
+        sender("If it may go unencrypted, send it with a configuration set whose TLS policy is OPTIONAL."),
+    ),
+    Cause.PROTOCOL_ERROR: lambda _, case: (
+        operator("The transcript shows the step at which it broke off.", see_events(case)),
+    ),
+    Cause.UNDETERMINED: _ask_admin(
+        "If the words do not say enough, ask the administrator of {domain}.",
+        sender("Read the reply above: it is all that the receiver said."),
+    ),
+    Cause.CONNECTION_FAILED: _network,
+    Cause.DNS_FAILURE: _network,
+    Cause.WAYBILL_INCIDENT: lambda _, __: (
+        operator(
+            "Look at this machine's network, and at the setting delivery.source_addresses: each must be an address of this machine.",
+            command("status"),
         ),
-        *_wait(c),
     ),
-    Cause.DNS_FAILURE: lambda c: (
-        Remedy(
-            who=Who.OPERATOR,
-            text="If other domains fail too, it is our resolver (setting dns.servers); if only this one, it is theirs.",
-            command=shlex.join(["waybill", "find", "--cause", "dns_failure"]),
+    **dict.fromkeys(
+        (
+            Cause.GREYLISTED,
+            Cause.RATE_LIMITED,
+            Cause.RECIPIENT_RATE_LIMITED,
+            Cause.SERVER_UNAVAILABLE,
+            Cause.SERVER_FULL,
+            Cause.TOO_MANY_RECIPIENTS,
         ),
-        *_wait(c),
+        _tell(),
     ),
 }
 
-_WAITING = frozenset(
-    {
-        Cause.GREYLISTED,
-        Cause.RATE_LIMITED,
-        Cause.RECIPIENT_RATE_LIMITED,
-        Cause.SERVER_UNAVAILABLE,
-        Cause.SERVER_FULL,
-        Cause.TOO_MANY_RECIPIENTS,
-    }
-)
-
-
-def _source(case: Case) -> str:
-    attempt = case.last_attempt
-    return attempt.source_ip if attempt and attempt.source_ip else "the sending IP"
-
-
-def remedies_for(cause: Cause, case: Case) -> tuple[Remedy, ...]:
-    """The remedies for what a receiver, the DNS or the network said."""
-    if cause in _REMEDIES:
-        return _REMEDIES[cause](case)
-    if cause in _WAITING:
-        return _wait(case)
-    who = {
-        "recipient_domain": Who.RECIPIENT_ADMIN,
-        "source_ip": Who.OPERATOR,
-        "provider": Who.OPERATOR,
-        "service": Who.OPERATOR,
-    }.get(CATALOGUE[cause].scope.value, Who.SENDER)
-    return (Remedy(who=who, text=CATALOGUE[cause].remedy),)
+_BY_RULE: dict[str, Callable[[Said, Case], Remedies]] = {
+    "failure-private-address": _tell(
+        operator("If this server is to be reached, allow it: setting delivery.allow_private = true.")
+    ),
+    "failure-address-literal": _tell(sender("Use an address with a domain name.")),
+}

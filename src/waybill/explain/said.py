@@ -150,7 +150,9 @@ _CLAUSES: dict[Cause, Phrase] = {
     Cause.DOMAIN_NO_MAIL: _no_mail,
     Cause.MAILBOX_FULL: _says("this mailbox is full"),
     Cause.ACCEPTED_BY_RECEIVER: lambda s, _: f"{s.who} took the message",
-    Cause.MESSAGE_TOO_LARGE: lambda s, c: f"{s.who} does not take a message as large as this one ({c.message.size:,} bytes)",
+    Cause.MESSAGE_TOO_LARGE: lambda s, c: (
+        f"{s.who} does not take a message as large as this one ({c.message.size:,} bytes)"
+    ),
     Cause.ATTACHMENT_REJECTED: lambda s, _: f"{s.who} does not take this kind of attachment",
     Cause.CONTENT_MALFORMED: _says("the message is not in proper form"),
     Cause.POLICY_REJECTED: lambda s, _: f"{s.who} refuses it by a policy that it does not name",
@@ -158,7 +160,9 @@ _CLAUSES: dict[Cause, Phrase] = {
         f"{s.who} says that this recipient does not take mail from {c.message.sender}, or from outside"
     ),
     Cause.SENDER_INVALID: _sender_refused,
-    Cause.RELAY_DENIED: lambda s, c: f"{s.who} says that it does not take mail for {c.domain}, although mail is led to it",
+    Cause.RELAY_DENIED: lambda s, c: (
+        f"{s.who} says that it does not take mail for {c.domain}, although mail is led to it"
+    ),
     Cause.AUTH_REQUIRED: lambda s, _: f"{s.who} wants a login first, as a server for outgoing mail would",
     Cause.TLS_REQUIRED: _tls,
     Cause.TOO_MANY_RECIPIENTS: _says("there are too many recipients at once"),
@@ -205,7 +209,9 @@ _FAILURES: dict[str, Phrase] = {
     "failure-address-literal": lambda _, __: "Waybill does not deliver to an IP address in place of a domain",
     "failure-loop": lambda _, c: f"the DNS leads mail for {c.domain} back to this server",
     "failure-malformed-reply": lambda s, _: f"{s.who} gave an answer that is not SMTP",
-    "failure-tls-not-offered": lambda s, _: f"this message must go encrypted, and {s.who} offers no encryption (STARTTLS)",
+    "failure-tls-not-offered": lambda s, _: (
+        f"this message must go encrypted, and {s.who} offers no encryption (STARTTLS)"
+    ),
 }
 
 

@@ -1,16 +1,20 @@
 """Branch 1: was the template data wrong, so that rendering failed after the message id was given?"""
 
 import json
-import shlex
+import re
 from typing import Any
 
 from waybill.explain.case import Case
+from waybill.explain.commands import account_of, command
+from waybill.explain.evidence import also_met, ledger_evidence
 from waybill.explain.record import BranchFinding, Evidence, Remedy, Telling, Verdict, Who
-from waybill.explain.words import clock, count
-from waybill.model.cause import Cause, Responder, Scope
+from waybill.explain.words import quoted
+from waybill.model.cause import Branch, Cause, Responder, Scope
 from waybill.model.event import EventKind, RenderingFailed
+from waybill.model.message import Status
 
 _SHOWN = 12
+_DOTTED = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 
 
 def find(case: Case) -> BranchFinding:
@@ -19,6 +23,12 @@ def find(case: Case) -> BranchFinding:
     if failed is not None:
         assert isinstance(failed.fact, RenderingFailed)
         return BranchFinding(verdict=Verdict.PROBLEM, text=f"Rendering failed: {failed.fact.error}")
+    if case.blames(Branch.TEMPLATE):
+        return BranchFinding(verdict=Verdict.PROBLEM, text="The template that the request names or brings is at fault.")
+    if case.delivery.status is Status.REFUSED:
+        return BranchFinding(
+            verdict=Verdict.NOT_APPLICABLE, text="The request was refused before anything was rendered."
+        )
     if case.message.template is None:
         return BranchFinding(verdict=Verdict.NOT_APPLICABLE, text="No stored template was used.")
     version = f" (version {case.message.template_version})" if case.message.template_version else ""
@@ -33,8 +43,8 @@ def tell(case: Case) -> Telling:
     assert event is not None
     fact = event.fact
     assert isinstance(fact, RenderingFailed)
-    evidence = [Evidence(at=event.at, kind="rendering", source=_place(fact), text=fact.error, event=event.id)]
-    if fact.available:
+    evidence = [Evidence(at=event.at, kind="rendering", source=_place(fact), text=quoted(fact.error), event=event.id)]
+    if fact.available and fact.cause is Cause.TEMPLATE_VARIABLE_MISSING:
         names = ", ".join(fact.available[:_SHOWN]) + (", …" if len(fact.available) > _SHOWN else "")
         closest = f"    (closest: {fact.closest})" if fact.closest else ""
         evidence.append(
@@ -46,10 +56,9 @@ def tell(case: Case) -> Telling:
                 event=event.id,
             )
         )
-    if case.history is not None and case.history.same_cause_messages and case.history.same_cause_since is not None:
-        since = clock(case.history.same_cause_since)
-        also = f"{count(case.history.same_cause_messages, 'other recipient')} met the same cause since {since}"
-        evidence.append(Evidence(at=case.now, kind="ledger", source="Waybill's ledger", text=also))
+    others = also_met(case)
+    if others:
+        evidence.extend(ledger_evidence(case, others))
     return Telling(
         headline=f"{case.recipient}: not sent. {_why(fact)}",
         evidence=tuple(evidence),
@@ -74,8 +83,9 @@ def _place(fact: RenderingFailed) -> str:
 def _why(fact: RenderingFailed) -> str:
     match fact.cause:
         case Cause.TEMPLATE_VARIABLE_MISSING:
-            tag = fact.tag or f"{{{{{fact.variable}}}}}"
-            return f'{_name(fact)} uses {tag}, and the data has no "{fact.variable}".'
+            variable = fact.variable or "a variable"
+            tag = fact.tag or f"{{{{{variable}}}}}"
+            return f'{_name(fact)} uses {tag}, and the data has no "{variable}".'
         case Cause.TEMPLATE_DATA_INVALID:
             return "The template data is not a JSON object."
         case Cause.TEMPLATE_LIMIT_EXCEEDED:
@@ -89,21 +99,16 @@ def _remedies(case: Case, fact: RenderingFailed) -> tuple[Remedy, ...]:
     match fact.cause:
         case Cause.TEMPLATE_VARIABLE_MISSING:
             variable = fact.variable or "the variable"
-            rename = f' (your data has "{fact.closest}": perhaps the same under another name)' if fact.closest else ""
-            remedies = [
-                Remedy(
-                    who=sender,
-                    text=f'Send "{variable}" in TemplateData{rename}, or guard it in the template: '
-                    f"{{{{#if {variable}}}}}…{{{{/if}}}}",
-                )
-            ]
+            rename = f' (your data has "{fact.closest}": is that the same?)' if fact.closest else ""
+            text = f'Send "{variable}" in TemplateData{rename}, or guard it in the template: {_guard(fact, variable)}'
+            remedies = [Remedy(who=sender, text=text)]
             if fact.template:
-                remedies.append(
-                    Remedy(who=sender, text="Test it before you send again.", command=_test_command(case, fact))
-                )
+                text = "Test it before you send again, with your data in place of these examples:"
+                remedies.append(Remedy(who=sender, text=text, command=_test_command(case, fact)))
             return tuple(remedies)
         case Cause.TEMPLATE_DATA_INVALID:
-            return (Remedy(who=sender, text=f"Send TemplateData as a JSON object. The fault: {fact.error}"),)
+            text = 'Send TemplateData as a JSON object, such as {"name": "Ada"}, encoded as one text.'
+            return (Remedy(who=sender, text=text),)
         case Cause.TEMPLATE_LIMIT_EXCEEDED:
             return (
                 Remedy(
@@ -115,17 +120,22 @@ def _remedies(case: Case, fact: RenderingFailed) -> tuple[Remedy, ...]:
             remedy = Remedy(who=sender, text=f"Correct the template{where}, and update it.")
             if not fact.template:
                 return (remedy,)
-            return (remedy, Remedy(who=sender, text="Then test it.", command=_test_command(case, fact)))
+            return (remedy, Remedy(who=sender, text="Then test it:", command=_test_command(case, fact)))
+
+
+def _guard(fact: RenderingFailed, variable: str) -> str:
+    tag = fact.tag or f"{{{{{variable}}}}}"
+    return f"{{{{#if {variable}}}}}{tag}{{{{/if}}}}"
 
 
 def _test_command(case: Case, fact: RenderingFailed) -> str:
     """A rendering with example values for every name that is known to be used."""
-    data: dict[str, Any] = dict.fromkeys(fact.available[:_SHOWN], "example")
-    path = (fact.variable or "").split(".")
-    if fact.cause is Cause.TEMPLATE_VARIABLE_MISSING and path[0]:
-        nested: Any = "example"
-        for part in reversed(path):
-            nested = {part: nested}
-        data |= nested
-    words = ["waybill", "render", fact.template or "", "--account", case.message.account]
-    return shlex.join([*words, "--data", json.dumps(data, ensure_ascii=False)])
+    variable = fact.variable or ""
+    names: dict[str, Any] = {}
+    if fact.cause is Cause.TEMPLATE_VARIABLE_MISSING and _DOTTED.fullmatch(variable):
+        *outer, last = variable.split(".")
+        names = dict.fromkeys((*fact.available[:_SHOWN], last), "example")
+        for name in reversed(outer):
+            names = {name: names}
+    data = ("--data", json.dumps(names, ensure_ascii=False))
+    return command("render", argument=fact.template or "", options=(*data, *account_of(case)))

@@ -2,8 +2,7 @@
 
 from waybill.explain.case import Case
 from waybill.explain.record import TimelineEntry
-from waybill.explain.words import clock, server
-from waybill.model.clock import rfc3339
+from waybill.explain.words import clock, count, server, without_type
 from waybill.model.event import (
     Accepted,
     Attempted,
@@ -49,21 +48,21 @@ def _describe(event: Event, case: Case) -> str:  # noqa: C901, PLR0911 - one lin
         case Attempted() as fact:
             return _describe_attempt(fact)
         case Expired() as fact:
-            return f"expired after {fact.attempts} attempts: {fact.diagnostic}"
+            return f"time ran out after {count(fact.attempts, 'attempt')}: {without_type(fact.diagnostic)}"
         case BounceReceived() as fact:
-            return f"a bounce mail came home: {fact.diagnostic}"
+            return f"a bounce mail came home: {without_type(fact.diagnostic)}"
         case Complained() as fact:
             return f"a complaint came home ({fact.feedback_type or 'no type'}), reported by {fact.reported_by}"
         case AutoReplied() as fact:
             return f"an automatic reply came home: {fact.subject}"
         case SuppressionAdded() as fact:
-            until = f" until {rfc3339(fact.expires_at)}" if fact.expires_at is not None else ""
+            until = f" until {clock(fact.expires_at)}" if fact.expires_at is not None else ""
             return f"put on the {fact.list} suppression list by {fact.author}{until}"
 
 
 def _describe_attempt(fact: Attempted) -> str:
     attempt = fact.attempt
     outcome = attempt.outcome
-    words = outcome.reply.text if outcome.reply else outcome.diagnostic.removeprefix("smtp; ")
+    words = outcome.reply.text if outcome.reply else without_type(outcome.diagnostic)
     again = f"; next attempt {clock(fact.retry_at)}" if fact.retry_at is not None else ""
     return f"attempt {attempt.number} at {server(attempt, outcome)}: {words}{again}"

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from waybill.model.cause import Cause, Responder, Scope
 from waybill.model.clock import Instant
 from waybill.model.outcome import Attempt
-from waybill.model.suppression import Reason, Suppression
+from waybill.model.suppression import GLOBAL, Reason, Suppression
 
 
 class EventKind(StrEnum):
@@ -258,8 +258,8 @@ _SES_EVENTS = {
 def ses_event(kind: EventKind, fact: Fact) -> SesEvent | None:
     """The SES event type that this fact is published as, or None where SES has none.
 
-    A suppression for a complaint is published as a Complaint, any other as a Bounce.
+    A suppression for a complaint to this account is published as a Complaint, any other as a Bounce.
     """
-    if isinstance(fact, Suppressed) and fact.entry.reason is Reason.COMPLAINT:
+    if isinstance(fact, Suppressed) and fact.entry.reason is Reason.COMPLAINT and fact.entry.account != GLOBAL:
         return SesEvent.COMPLAINT
     return _SES_EVENTS.get(kind)

@@ -1,6 +1,7 @@
 """Posts under way: every subscription has a lane of its own, so that a slow endpoint makes only itself wait."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ STALLED = 1.0
 
 @dataclass(kw_only=True, slots=True)
 class _Lane:
-    """The notices of one subscription, each with the loop time by which it must have begun."""
+    """The notices of one subscription, each with the time by which it must have begun."""
 
     moved_at: float
     waiting: deque[tuple[Notice, float]] = field(default_factory=deque)
@@ -46,39 +47,40 @@ class _Lane:
 
 
 class Lanes:
-    """Runs ``post`` on notices, a bounded number at once for each target and in all. ``post`` says whether it was taken."""
+    """Runs ``post`` on notices, a bounded number at once for each target and in all.
 
-    def __init__(self, post: Callable[[Notice], Awaitable[bool]]) -> None:
+    ``post`` says whether the notice was taken; ``time`` is a clock in seconds that is never set back.
+    """
+
+    def __init__(self, post: Callable[[Notice], Awaitable[bool]], time: Callable[[], float]) -> None:
         self._post = post
+        self._time = time
         self._lanes: dict[str, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    @property
     def congested(self) -> bool:
         """Whether taking up more notices should wait, since a lane that flows is full."""
-        now = asyncio.get_running_loop().time()
+        now = self._time()
         return any(lane.full and lane.flows(now) for lane in self._lanes.values())
 
     def add(self, notice: Notice, *, seconds: float) -> None:
         """Lets the notice be posted if its turn comes within so many seconds; else it is left to whoever leases it next."""
-        now = asyncio.get_running_loop().time()
+        now = self._time()
         lane = self._lanes.setdefault(notice.target, _Lane(moved_at=now))
         if not lane.full:
             lane.waiting.append((notice, now + seconds))
         self._begin()
 
-    async def settled(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - passed on to asyncio.wait
-        """Waits until nothing is under way or waits, or the time is over."""
-        end = None if timeout is None else asyncio.get_running_loop().time() + timeout
-        while self._tasks:
-            left = None if end is None else end - asyncio.get_running_loop().time()
-            if left is not None and left <= 0:
-                return
-            await asyncio.wait(self._tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    async def settled(self, seconds: float | None = None) -> None:
+        """Waits until nothing is under way or waits, or so many seconds have passed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._tasks:
+                    await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
 
     def _begin(self) -> None:
         """Starts what may start, one of each lane in turn."""
-        now = asyncio.get_running_loop().time()
+        now = self._time()
         began = True
         while began and len(self._tasks) < MOST_AT_ONCE:
             began = False
@@ -90,22 +92,23 @@ class Lanes:
                     task = asyncio.create_task(self._run(lane, lane.waiting.popleft()[0]))
                     self._tasks.add(task)
                     task.add_done_callback(self._ended)
+                    self._lanes[target] = self._lanes.pop(target)  # to the end: the next place is another's
                     began = True
                 elif not lane.waiting and not lane.under_way:
                     del self._lanes[target]
 
     async def _run(self, lane: _Lane, notice: Notice) -> None:
-        loop = asyncio.get_running_loop()
-        start = loop.time()
+        start = self._time()
         taken = False
         try:
             taken = await self._post(notice)
         finally:
-            lane.moved_at = loop.time()
+            lane.moved_at = self._time()
             lane.pace = lane.moved_at - start
             lane.failing = not taken
             lane.under_way -= 1
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._begin()
+        if not task.cancelled():  # else the process ends
+            self._begin()

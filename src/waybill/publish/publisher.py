@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from waybill.store.protocol import Notice, NoticeKind, NoticeResult, Store, Stor
 
 log = logging.getLogger(__name__)
 
-LEASE = 120
+LEASE = 60
 """Seconds in which a notice must have been settled; after them another publisher may take it up."""
 
 SECONDS_TO_POST = 2 * SECONDS_TO_ANSWER + 5
@@ -32,6 +33,9 @@ POLL = 0.25
 
 LAST_ROUNDS = 5
 """Rounds of a publisher that ends: the events of its worker's last deliveries, their messages, a backlog's head."""
+
+SECONDS_TO_END = 10.0
+"""How long a publisher that ends waits for its posts."""
 
 STORE_PAUSE = 2.0
 FILE_PAUSE = 5 * SECOND
@@ -58,13 +62,13 @@ class Publisher:
         self._config = config
         self._installation = Installation(region=config.region, hostname=config.hostname)
         self._fan_out = FanOut(store=store, clock=clock, installation=self._installation, public_url=config.public_url)
-        self._lanes = Lanes(self._post)
+        self._lanes = Lanes(self._post, time.monotonic)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publishes until ``stop`` is set, then what is due once more; posts under way get ten seconds."""
         while not stop.is_set():
             try:
-                published = 0 if self._lanes.congested else await self.publish_due()
+                published = 0 if self._lanes.congested() else await self.publish_due()
             except StoreUnavailable as error:
                 log.warning("events wait to be published, the store cannot be reached: %s", error)
                 await _pause(stop, STORE_PAUSE)
@@ -77,7 +81,7 @@ class Publisher:
                     break
         except StoreUnavailable as error:
             log.warning("events stay in the outbox, the store cannot be reached: %s", error)
-        await self._lanes.settled(timeout=10)
+        await self._lanes.settled(SECONDS_TO_END)
 
     async def publish_due(self) -> int:
         """One round over what is due: how many notices were taken up. Posts to endpoints go on in the background.

@@ -9,6 +9,7 @@ from typing import IO
 from waybill.settings import Endpoint, Settings, SettingsError
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,12 +25,16 @@ class SimulatorAddress:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """A worker's orders. The endpoints of ``settings`` have their real ports."""
+    """A worker's orders. The endpoints of ``settings`` have their real ports, and its names are filled in.
+
+    ``lease`` is how many milliseconds a dead worker's deliveries stay untouched; a live one renews three times in it.
+    """
 
     worker: str
     settings: Settings
     simulator: SimulatorAddress | None
     log_level: int
+    lease: int
 
 
 def write_plan(plan: Plan, to: IO[bytes]) -> None:
@@ -48,31 +53,46 @@ def read_plan(source: IO[bytes]) -> Plan:
 def reserve(endpoint: Endpoint) -> tuple[socket.socket, Endpoint]:
     """A bound socket that keeps the port for the workers (who share it with SO_REUSEPORT), and the real address.
 
+    SO_REUSEPORT alone would let a second installation share the port unnoticed: so a socket without it must be able
+    to bind first. The one that is held does without SO_REUSEADDR, so that it stands in the way of such a test itself.
+
     Raises:
         OSError: the address is in use or not ours.
     """
-    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-    if endpoint.port:  # SO_REUSEPORT would let a second installation share the port unnoticed
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((endpoint.host, endpoint.port))
-    held = shared_socket(endpoint)
+    if endpoint.port:
+        _bound(endpoint, socket.SO_REUSEADDR).close()
+    held = _bound(endpoint, socket.SO_REUSEPORT)
     return held, replace(endpoint, port=held.getsockname()[1])
 
 
 def shared_socket(endpoint: Endpoint) -> socket.socket:
     """A socket bound to the address together with the other processes of this installation. Raises: OSError."""
-    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    return _bound(endpoint, socket.SO_REUSEADDR, socket.SO_REUSEPORT)
+
+
+def _bound(endpoint: Endpoint, *options: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        for option in options:
+            sock.setsockopt(socket.SOL_SOCKET, option, 1)
         sock.bind((endpoint.host, endpoint.port))
         sock.setblocking(False)  # noqa: FBT003 - the signature is the standard library's
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def with_names(settings: Settings) -> Settings:
+    """The settings with what is left empty filled in: our host name, and the URL under which others reach us."""
+    hostname = settings.delivery.hostname or socket.getfqdn()
+    listen = settings.http.listen
+    reached = replace(listen, host=hostname) if listen.host in EVERYWHERE else listen
+    return replace(
+        settings,
+        http=replace(settings.http, public_url=settings.http.public_url or f"http://{reached}"),
+        delivery=replace(settings.delivery, hostname=hostname),
+    )
 
 
 def dev_settings(settings: Settings) -> Settings:

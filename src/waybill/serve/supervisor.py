@@ -1,6 +1,7 @@
 """The supervisor: keeps the ports, runs the mailbox simulator, and starts the workers again when they die."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -12,8 +13,17 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
 from waybill.lab.simulator import start_simulator
-from waybill.model.clock import now
-from waybill.serve.plan import Plan, SimulatorAddress, captures_all, reserve, worker_name, write_plan
+from waybill.model.clock import SECOND, now
+from waybill.serve.plan import (
+    EVERYWHERE,
+    Plan,
+    SimulatorAddress,
+    captures_all,
+    reserve,
+    with_names,
+    worker_name,
+    write_plan,
+)
 from waybill.serve.setup import prepare_store
 from waybill.settings import Endpoint, Settings
 from waybill.store.open import open_store
@@ -23,8 +33,13 @@ log = logging.getLogger(__name__)
 GRACE = 30.0
 """Seconds that workers have to drain after SIGTERM."""
 
+LEASE = 30 * SECOND
+"""How long a dead worker's deliveries stay untouched."""
+
 RESTART_WAIT = (0.1, 0.5, 2.0, 5.0)
-"""Seconds before a worker that died is started again; a worker that lives for a minute starts over."""
+"""Seconds before a worker that died is started again, longer each time, until one has lived for ``PROVEN`` seconds."""
+
+PROVEN = 60.0
 
 
 class CannotStart(Exception):  # noqa: N818 - what happened, in one line
@@ -33,7 +48,7 @@ class CannotStart(Exception):  # noqa: N818 - what happened, in one line
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Running:
-    """The service once it is up: settings with the real ports, and whether there is any key to use."""
+    """The service once it is up: settings with the real ports and names, and whether there is any key to use."""
 
     settings: Settings
     dev: bool
@@ -48,12 +63,21 @@ class _Child:
     process: subprocess.Popen[bytes]
     started: float = field(default_factory=time.monotonic)
 
+    def close_pipes(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
 
 class Supervisor:
     """The process tree of one installation on one machine."""
 
-    def __init__(self, settings: Settings, *, dev: bool, workers: int, log_level: int = logging.INFO) -> None:
+    def __init__(
+        self, settings: Settings, *, dev: bool, workers: int, log_level: int = logging.INFO, lease: int = LEASE
+    ) -> None:
         self._log_level = log_level
+        self._lease = lease
         self._settings = settings
         self._dev = dev
         self._workers = workers
@@ -68,26 +92,26 @@ class Supervisor:
             StoreUnavailable: the store cannot be opened.
         """
         async with AsyncExitStack() as held:
-            self._settings = self._with_ports(held)
+            self._settings = with_names(self._with_ports(held))
             has_keys = await self._prepare()
             await self._start_simulator(held)
             try:
-                first = await asyncio.gather(*(self._start(number) for number in range(self._workers)))
+                numbers = range(self._workers)
+                first = await asyncio.gather(*(self._start(number, stop) for number in numbers))
+                if stop.is_set():
+                    return
                 if not all(first):
                     raise CannotStart("a worker did not start; its own words stand above")
-                capture = captures_all(self._settings, dev=self._dev)
                 on_ready(
                     Running(
                         settings=self._settings,
                         dev=self._dev,
-                        capture=capture,
+                        capture=captures_all(self._settings, dev=self._dev),
                         has_keys=has_keys,
                         simulator=self._simulator,
                     )
                 )
-                watchers = [asyncio.create_task(self._watch(number, stop)) for number in range(self._workers)]
-                await stop.wait()
-                await asyncio.gather(*watchers)
+                await asyncio.gather(*(self._watch(number, stop) for number in numbers))
             finally:
                 await self._end()
 
@@ -120,7 +144,7 @@ class Supervisor:
         if not self._settings.service.simulator:
             return
         inbound = self._settings.inbound.listen
-        host = "127.0.0.1" if inbound.host in {"0.0.0.0", "::"} else inbound.host  # noqa: S104 - not bound, asked about
+        host = "127.0.0.1" if inbound.host in EVERYWHERE else inbound.host
         capture = captures_all(self._settings, dev=self._dev)
         try:
             simulator = await start_simulator((host, inbound.port), capture=capture)
@@ -135,8 +159,8 @@ class Supervisor:
             capture=capture,
         )
 
-    async def _start(self, number: int) -> bool:
-        """Starts a worker; whether it said that it is ready."""
+    async def _start(self, number: int, stop: asyncio.Event) -> bool:
+        """Starts a worker; whether it said that it is ready. One that is not when ``stop`` is set is left to be ended."""
         process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
             [sys.executable, "-m", "waybill.serve.worker"],
             stdin=subprocess.PIPE,
@@ -144,34 +168,40 @@ class Supervisor:
             start_new_session=True,  # a Ctrl-C in the terminal is ours to pass on
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
+        before = self._children.get(number)
+        if before is not None:
+            before.close_pipes()
         self._children[number] = _Child(number, process)
-        assert process.stdin is not None
         plan = Plan(
             worker=worker_name(number),
             settings=self._settings,
             simulator=self._simulator,
             log_level=self._log_level,
+            lease=self._lease,
         )
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             write_plan(plan, process.stdin)
         except BrokenPipeError:
             return False
-        assert process.stdout is not None
-        return await asyncio.to_thread(process.stdout.readline) == b"ready\n"
+        first_line = asyncio.ensure_future(asyncio.to_thread(process.stdout.readline))
+        stopped = asyncio.ensure_future(stop.wait())
+        await asyncio.wait([first_line, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if not first_line.done():
+            process.terminate()
+        stopped.cancel()
+        return await first_line == b"ready\n"
 
     async def _watch(self, number: int, stop: asyncio.Event) -> None:
         """Starts the worker again whenever it dies, until ``stop``."""
         failures = 0
-        while not stop.is_set():
+        while not await _within(stop, 0.1):
             child = self._children[number]
             if child.process.poll() is None:
-                try:
-                    await asyncio.wait_for(stop.wait(), 0.1)
-                except TimeoutError:
-                    continue
-                return
+                continue
             lived = time.monotonic() - child.started
-            failures = 0 if lived > 60 else failures + 1
+            failures = 0 if lived > PROVEN else failures + 1
             wait = RESTART_WAIT[min(failures, len(RESTART_WAIT) - 1)]
             log.error(
                 "worker %d (pid %d) ended with code %s; it is started again in %.1f s, and what it held is taken over",
@@ -180,8 +210,8 @@ class Supervisor:
                 child.process.returncode,
                 wait,
             )
-            await asyncio.sleep(wait)
-            await self._start(number)
+            if not await _within(stop, wait):
+                await self._start(number, stop)
 
     async def _end(self) -> None:
         alive = [child.process for child in self._children.values() if child.process.poll() is None]
@@ -196,6 +226,13 @@ class Supervisor:
                 process.kill()
                 process.wait()
         for child in self._children.values():
-            for pipe in (child.process.stdin, child.process.stdout):
-                if pipe is not None:
-                    pipe.close()
+            child.close_pipes()
+
+
+async def _within(stop: asyncio.Event, seconds: float) -> bool:
+    """Whether ``stop`` is set before so many seconds have passed."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import random
 import signal
-import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -18,15 +17,15 @@ import uvicorn
 
 from waybill.accept.acceptor import Acceptor, AcceptPolicy
 from waybill.accept.verify import Verifier
-from waybill.api.registry import OPERATIONS
 from waybill.api.asgi import aws_app
 from waybill.api.call import Service
 from waybill.api.own import OWN_PATHS, OwnApi, own_app
+from waybill.api.registry import OPERATIONS
 from waybill.deliver.attempt import Deliverer
 from waybill.deliver.classify import classify, classify_text
 from waybill.deliver.config import DeliverConfig, ZoneRoute
 from waybill.inbound import Inbound, InboundConfig
-from waybill.model.clock import SECOND, now
+from waybill.model.clock import now
 from waybill.net.http_client import HttpClient
 from waybill.net.resolver import Resolver
 from waybill.publish.publisher import PublishConfig, Publisher
@@ -39,9 +38,6 @@ from waybill.store.protocol import Store
 from waybill.submission import Submission, SubmissionConfig
 
 log = logging.getLogger(__name__)
-
-LEASE = 30 * SECOND
-"""How long a dead worker's deliveries stay untouched; a live one renews three times in it."""
 
 SIGNING_THREADS = 2
 
@@ -71,16 +67,6 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-def hostname_of(settings: Settings) -> str:
-    """The name given in EHLO."""
-    return settings.delivery.hostname or socket.getfqdn()
-
-
-def public_url_of(settings: Settings) -> str:
-    """The URL under which others reach the HTTP door."""
-    return settings.http.public_url or f"http://{settings.http.listen}"
-
-
 @asynccontextmanager
 async def assemble(plan: Plan, stop: asyncio.Event) -> AsyncIterator[Parts]:
     """Builds the worker's parts on an open store, and lets them go in the opposite order."""
@@ -93,43 +79,15 @@ async def assemble(plan: Plan, stop: asyncio.Event) -> AsyncIterator[Parts]:
     rng = random.Random()  # noqa: S311 - spreads load, keeps no secret
     deliverer = Deliverer(resolver=resolver, config=_deliver_config(plan), clock=now, rng=rng, classify=classify)
     try:
-        queue = Queue(
-            store=store,
-            attempt=deliverer.attempt,
-            signatures=Signatures(store=store, clock=now, threads=threads),
-            config=QueueConfig(
-                worker=plan.worker,
-                retry=settings.delivery.retry,
-                max_lifetime=settings.delivery.max_lifetime,
-                lease=LEASE,
-                bounce_domain=settings.inbound.bounce_domain,
-            ),
-            clock=now,
-            rng=rng,
-        )
-        every_sender = settings.identities.verification == "none"
-        acceptor = Acceptor(
-            store=store,
-            clock=now,
-            policy=AcceptPolicy(
-                worker=plan.worker,
-                region=settings.account.region,
-                bounce_domain=settings.inbound.bounce_domain,
-                every_sender=every_sender,
-                max_lifetime=settings.delivery.max_lifetime,
-                lease=LEASE,
-                default_max_send_rate=settings.account.max_send_rate,
-                default_max_24_hour_send=settings.account.max_24_hour_send,
-            ),
-            intake=queue,
-        )
+        queue = _queue(plan, store, deliverer, Signatures(store=store, clock=now, threads=threads), rng)
+        acceptor = _acceptor(plan, store, queue)
         verifier = Verifier(
             store=store,
             dns=resolver,
             clock=now,
-            public_url=public_url_of(settings),
+            public_url=settings.http.public_url,
             bounce_domain=settings.inbound.bounce_domain,
-            every_sender=every_sender,
+            every_sender=settings.identities.verification == "none",
         )
         yield Parts(
             store=store,
@@ -151,6 +109,39 @@ async def assemble(plan: Plan, stop: asyncio.Event) -> AsyncIterator[Parts]:
         await store.close()
 
 
+def _queue(plan: Plan, store: Store, deliverer: Deliverer, signatures: Signatures, rng: random.Random) -> Queue:
+    delivery = plan.settings.delivery
+    return Queue(
+        store=store,
+        attempt=deliverer.attempt,
+        signatures=signatures,
+        config=QueueConfig(
+            worker=plan.worker,
+            retry=delivery.retry,
+            max_lifetime=delivery.max_lifetime,
+            lease=plan.lease,
+            bounce_domain=plan.settings.inbound.bounce_domain,
+        ),
+        clock=now,
+        rng=rng,
+    )
+
+
+def _acceptor(plan: Plan, store: Store, intake: Queue) -> Acceptor:
+    settings = plan.settings
+    policy = AcceptPolicy(
+        worker=plan.worker,
+        region=settings.account.region,
+        bounce_domain=settings.inbound.bounce_domain,
+        every_sender=settings.identities.verification == "none",
+        max_lifetime=settings.delivery.max_lifetime,
+        lease=plan.lease,
+        default_max_send_rate=settings.account.max_send_rate,
+        default_max_24_hour_send=settings.account.max_24_hour_send,
+    )
+    return Acceptor(store=store, clock=now, policy=policy, intake=intake)
+
+
 def _deliver_config(plan: Plan) -> DeliverConfig:
     delivery, simulator = plan.settings.delivery, plan.simulator
     routes: tuple[ZoneRoute, ...] = ()
@@ -162,7 +153,7 @@ def _deliver_config(plan: Plan) -> DeliverConfig:
             )
             routes = (*routes, catch_all)
     return DeliverConfig(
-        hostname=hostname_of(plan.settings),
+        hostname=delivery.hostname,
         source_addresses=delivery.source_addresses,
         port=delivery.port,
         allow_private=delivery.allow_private,
@@ -178,9 +169,9 @@ def _publisher(plan: Plan, store: Store, http: HttpClient) -> Publisher:
         http=http,
         clock=now,
         config=PublishConfig(
-            public_url=public_url_of(settings),
+            public_url=settings.http.public_url,
             region=settings.account.region,
-            hostname=hostname_of(settings),
+            hostname=settings.delivery.hostname,
             file=Path(settings.publish.file) if settings.publish.file else None,
             worker=plan.worker,
         ),
@@ -193,7 +184,7 @@ def _inbound(settings: Settings, store: Store) -> Inbound:
         classify=classify_text,
         clock=now,
         config=InboundConfig(
-            hostname=hostname_of(settings),
+            hostname=settings.delivery.hostname,
             bounce_domain=settings.inbound.bounce_domain,
             secret=store.secret(RETURN_PATH_PURPOSE),
         ),
@@ -209,7 +200,7 @@ def _submission(settings: Settings, store: Store, acceptor: Acceptor) -> Submiss
         store=store,
         accept=acceptor,
         clock=now,
-        config=SubmissionConfig(hostname=hostname_of(settings), region=settings.account.region, tls=tls),
+        config=SubmissionConfig(hostname=settings.delivery.hostname, region=settings.account.region, tls=tls),
     )
 
 
@@ -219,7 +210,7 @@ def _http(settings: Settings, store: Store, acceptor: Acceptor, verifier: Verifi
             store=store,
             accept=acceptor,
             clock=now,
-            public_url=public_url_of(settings),
+            public_url=settings.http.public_url,
             region=settings.account.region,
             every_sender=settings.identities.verification == "none",
             default_max_send_rate=settings.account.max_send_rate,
@@ -263,7 +254,9 @@ async def work(plan: Plan, stop: asyncio.Event) -> None:
             asyncio.create_task(parts.publisher.run(drained)),
             asyncio.create_task(parts.verifier.run(stop)),
         ]
-        while not parts.http.started and not doors.done():  # noqa: ASYNC110 - uvicorn has a flag, no event
+        while not parts.http.started:
+            if doors.done():
+                raise RuntimeError("the HTTP door did not open") from doors.exception()
             await asyncio.sleep(0.005)
         print("ready", flush=True)  # noqa: T201 - what the supervisor waits for
         ended = asyncio.create_task(stop.wait())

@@ -89,7 +89,6 @@ def load_settings(file: Path | None, environment: Mapping[str, str] = os.environ
     if file is None and DEFAULT_FILE.exists():
         file = DEFAULT_FILE
     settings = Settings()
-    where = str(file) if file is not None else "the defaults"
     if file is not None:
         try:
             document = tomllib.loads(file.read_text("utf-8"))
@@ -98,7 +97,9 @@ def load_settings(file: Path | None, environment: Mapping[str, str] = os.environ
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise SettingsError(f"{file}: not a TOML file: {error}") from None
         settings = _apply(settings, document, str(file))
-    for variable, values in _from_environment(environment).items():
+    variables = _from_environment(environment)
+    for variable, values in variables.items():
         settings = _apply(settings, values, variable)
-    _check_together(settings, where)
+    sources = [*([str(file)] if file else []), *(["the environment"] if variables else [])]
+    _check_together(settings, " and ".join(sources))
     return settings

@@ -243,5 +243,5 @@ OPERATIONS: dict[str, Operation] = {
 PARTIAL = {
     "Subscribe": "Endpoints of http and https only; attributes RawMessageDelivery and DeliveryPolicy only.",
     "SetSubscriptionAttributes": "RawMessageDelivery and DeliveryPolicy only; the policy is kept.",
-    "Unsubscribe": "Ended by an unsigned link, a subscription is listed as pending until it is confirmed again or ended by a signed call.",
+    "Unsubscribe": "Ended by an unsigned link, a subscription is listed as pending until it is confirmed or ended once more.",
 }

@@ -1,0 +1,105 @@
+"""Taken by a server, and then nothing: what is known, what is not, and the line to search by."""
+
+from waybill.explain.case import Case
+from waybill.explain.commands import see_events
+from waybill.explain.delays import split_delay
+from waybill.explain.evidence import attempt_evidence, context_evidence
+from waybill.explain.record import Evidence, Remedy, Telling, Who
+from waybill.explain.remedies import operator, to_recipient_admin
+from waybill.explain.said import clause, is_captured, name_server, said_in_attempt
+from waybill.explain.words import count, server, span
+from waybill.model.cause import CATALOGUE, Cause, Responder
+from waybill.model.clock import MINUTE
+from waybill.model.event import Attempted, EventKind
+from waybill.model.outcome import Attempt
+from waybill.model.simulator import is_simulated
+
+LONG = MINUTE
+"""A delivery that takes longer than this is worth a word about where the time went."""
+
+
+def tell(case: Case) -> Telling:
+    """The receiving server took the message."""
+    event = case.decisive
+    assert event is not None
+    fact = event.fact
+    assert isinstance(fact, Attempted)
+    attempt = fact.attempt
+    evidence = [attempt_evidence(event, fact)]
+    earlier = [pair for pair in case.attempted if pair[0].id < event.id]
+    if earlier:
+        evidence.append(attempt_evidence(*earlier[-1]))
+    is_test = is_captured(attempt) or is_simulated(case.recipient)
+    if not is_test:
+        evidence += _known_and_unknown(case, attempt)
+    return Telling(
+        headline=f"{case.recipient}: {_headline(case, attempt, earlier[-1][1].attempt if earlier else None)}",
+        evidence=(*evidence, *(() if is_test else context_evidence(case))),
+        remedies=_for_tests(case, attempt) if is_test else _remedies(case),
+        scope=attempt.outcome.scope,
+        responder=Responder.REMOTE,
+        permanent=False,
+        confidence=attempt.outcome.confidence,
+    )
+
+
+def _headline(case: Case, attempt: Attempt, before: Attempt | None) -> str:
+    took = max(0, attempt.ended_at - case.message.accepted_at)
+    after = f" after {span(took)}" if before is not None or took >= LONG else ""
+    why = _why_late(case, before, took)
+    if is_captured(attempt):
+        return f"captured by Waybill's built-in simulator{after}, and not sent on. No real server was asked.{why}"
+    if is_simulated(case.recipient):
+        return f"taken by the mailbox simulator{after}. It is there for tests: no person reads it.{why}"
+    who = name_server(case, attempt)
+    whose = who if who.startswith("the relay") else f"{case.domain}'s server"
+    if case.cause is not None and case.cause is not Cause.ACCEPTED_BY_RECEIVER:
+        return f"accepted by {whose}{after}. {CATALOGUE[case.cause].meaning}"
+    if why:
+        return f"accepted by {whose}{after}.{why} Inbox or Junk is decided there."
+    if whose is who:
+        return f"accepted by {who}{after}. It passes the message on to {case.domain}; what became of it then, only its logs tell."
+    return f"accepted by {whose}{after}. Whether it reached the inbox is decided there, and nobody tells us."
+
+
+def _why_late(case: Case, before: Attempt | None, took: int) -> str:
+    """What held it up, where something did."""
+    if before is not None:
+        return f" What held it up: {clause(said_in_attempt(case, before), case)}."
+    delay = split_delay(case)
+    if took >= LONG and (delay.in_waybill_ms or 0) > (delay.at_receiver_ms or 0):
+        return " Most of that time it waited in Waybill."
+    return ""
+
+
+def _known_and_unknown(case: Case, attempt: Attempt) -> tuple[Evidence, ...]:
+    since = max(0, case.now - attempt.ended_at)
+    encrypted = f"over {attempt.tls.version}" if attempt.tls else "without encryption"
+    known = [f"taken in full ({case.message.size:,} bytes) {encrypted}"]
+    if case.event_of(EventKind.AUTO_REPLIED) is not None:
+        known.append("an automatic reply came home, so somebody's mail system handled it")
+    came_home = case.event_of(EventKind.COMPLAINED) or case.event_of(EventKind.BOUNCE_RECEIVED)
+    if came_home is None:
+        known.append(f"no bounce and no complaint since ({span(since)})")
+    unknown = f"inbox, Junk, quarantine, a rule of the recipient or administrator, or a fault inside {case.domain}"
+    return (
+        Evidence(at=case.now, kind="known", source="Waybill's ledger", text="; ".join(known)),
+        Evidence(at=case.now, kind="unknown", source=case.domain, text=unknown),
+    )
+
+
+def _remedies(case: Case) -> tuple[Remedy, ...]:
+    about = f' for "{case.message.subject}"' if case.message.subject else ""
+    return (
+        Remedy(who=Who.RECIPIENT, text=f"Look in Junk or Spam, and search all folders{about}."),
+        to_recipient_admin(case, f"Ask the administrator of {case.domain} what became of it."),
+        operator("The whole conversation, as proof that it was handed over.", see_events(case)),
+    )
+
+
+def _for_tests(case: Case, attempt: Attempt) -> tuple[Remedy, ...]:
+    if not is_captured(attempt):
+        return (Remedy(who=Who.NOBODY, text="Nothing: the simulator's address did what it is for."),)
+    text = f"To send for real, run the service without --dev. {server(attempt)} is this machine."
+    tries = f" All {count(len(case.attempted), 'attempt')} are there." if len(case.attempted) > 1 else ""
+    return (operator(text), operator(f"The conversation is in the ledger.{tries}", see_events(case)))

@@ -1,0 +1,119 @@
+"""A real store, a queue whose attempts follow a script, and a set clock."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.store.builders import ACCOUNT, START, attempt
+from waybill.deliver.attempt import Parcel
+from waybill.model.cause import Cause, Responder, Scope
+from waybill.model.clock import HOUR, MINUTE, SECOND, Instant
+from waybill.model.message import Delivery
+from waybill.model.outcome import Attempt, Outcome, Result, Stage
+from waybill.model.resource import INSTALLATION, Account
+from waybill.queue.sign import Signatures
+from waybill.queue.worker import Queue, QueueConfig
+from waybill.store.protocol import Ledger, Store
+
+Script = Callable[[Parcel], Awaitable[Attempt]]
+
+CONFIG = QueueConfig(
+    worker="w1",
+    retry=(MINUTE, 5 * MINUTE),
+    max_lifetime=14 * HOUR,
+    lease=30 * SECOND,
+    bounce_domain="bounce.test",
+)
+
+
+@dataclass
+class Receiver:
+    """Answers attempts with the results of a list, the last for ever, and keeps the parcels."""
+
+    clock: Callable[[], Instant]
+    results: list[Result | Exception] = field(default_factory=lambda: [Result.DELIVERED])
+    parcels: list[Parcel] = field(default_factory=list)
+
+    async def __call__(self, parcel: Parcel) -> Attempt:
+        self.parcels.append(parcel)
+        result = self.results[0] if len(self.results) == 1 else self.results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return answer(result, parcel, self.clock())
+
+
+def answer(result: Result, parcel: Parcel, at: Instant) -> Attempt:
+    """What an attempt that ended with this result was."""
+    if result is Result.BOUNCED:
+        outcome = Outcome(
+            result=result,
+            cause=Cause.USER_UNKNOWN,
+            scope=Scope.RECIPIENT,
+            responder=Responder.REMOTE,
+            permanent=True,
+            stage=Stage.RCPT,
+            status="5.1.1",
+            diagnostic="smtp; 550 5.1.1 No such user",
+            rule="user-unknown",
+            suppress=True,
+        )
+        return Attempt(number=parcel.number, started_at=at, ended_at=at, outcome=outcome)
+    words = "250 2.0.0 Ok" if result is Result.DELIVERED else "451 4.7.1 Greylisted, try again"
+    cause = Cause.ACCEPTED_BY_RECEIVER if result is Result.DELIVERED else Cause.GREYLISTED
+    return replace(attempt(at, result, cause, words), number=parcel.number, ended_at=at)
+
+
+@dataclass
+class World:
+    """Everything a test of the queue touches."""
+
+    store: Store
+    threads: ThreadPoolExecutor
+    at: Instant = START
+
+    def clock(self) -> Instant:
+        return self.at
+
+    async def account(self, **changes: Any) -> None:
+        await self.store.put(replace(Account(account=INSTALLATION, name=ACCOUNT, created_at=START), **changes))
+
+    def queue(self, script: Script, *, store: Store | None = None, **changes: Any) -> Queue:
+        store = store or self.store
+        return Queue(
+            store=store,
+            attempt=script,
+            signatures=Signatures(store=store, clock=self.clock, threads=self.threads),
+            config=replace(CONFIG, **changes),
+            clock=self.clock,
+            rng=random.Random(1),
+        )
+
+    def receiver(self, *results: Result | Exception) -> Receiver:
+        return Receiver(self.clock, list(results or (Result.DELIVERED,)))
+
+    async def ledger(self, delivery: Delivery) -> Ledger:
+        ledger = await self.store.ledger(delivery.message_id)
+        assert ledger is not None
+        return ledger
+
+    async def now(self, delivery: Delivery) -> Delivery:
+        """The delivery as it stands."""
+        found = await self.store.delivery(delivery.id)
+        assert found is not None
+        return found
+
+
+async def finished(queue: Queue) -> None:
+    """Waits until the queue holds nothing."""
+    async with asyncio.timeout(10):
+        while queue._running or len(queue._holding):  # noqa: ASYNC110 - the queue has no event for it
+            await asyncio.sleep(0.001)
+
+
+async def work(queue: Queue) -> None:
+    """One look at the store and all that follows from it."""
+    await queue.work_once()
+    await finished(queue)

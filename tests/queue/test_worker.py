@@ -1,0 +1,352 @@
+"""The worker: claims, leases, retries, expiry, faults, draining."""
+
+import asyncio
+import sqlite3
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.queue.queueing import World, answer, finished, work
+from tests.store.builders import ACCOUNT, START, acceptance, accepted, message
+from waybill.deliver.attempt import Parcel
+from waybill.mail.return_path import decode
+from waybill.model.cause import Cause
+from waybill.model.clock import HOUR, MINUTE, SECOND
+from waybill.model.event import Attempted, EventKind, Expired
+from waybill.model.message import Status
+from waybill.model.outcome import Attempt, Result
+from waybill.model.resource import ConfigurationSet
+from waybill.model.suppression import Reason
+from waybill.queue.worker import RETURN_PATH_PURPOSE
+from waybill.store.protocol import Claim, LimitReached, Settlement, StoreUnavailable
+from waybill.store.sqlite import open_sqlite
+
+
+async def test_a_due_delivery_is_attempted_and_settled(world: World) -> None:
+    """The parcel names the delivery; its return path proves it."""
+    (delivery,) = await accepted(world.store)
+    receiver = world.receiver()
+    await work(world.queue(receiver))
+    (parcel,) = receiver.parcels
+    assert (delivery.id, delivery.message_id, "bob@receiver.example", b"bytes", 1, False) == (
+        parcel.delivery_id,
+        parcel.message_id,
+        parcel.recipient,
+        parcel.content,
+        parcel.number,
+        parcel.tls_required,
+    )
+    assert parcel.mail_from.endswith("@bounce.test")
+    assert delivery.id == decode(parcel.mail_from, world.store.secret(RETURN_PATH_PURPOSE))
+    settled = await world.now(delivery)
+    assert (Status.DELIVERED, Cause.ACCEPTED_BY_RECEIVER, 1, None) == (
+        settled.status,
+        settled.cause,
+        settled.attempts,
+        settled.lease_owner,
+    )
+    await work(world.queue(receiver))
+    assert 1 == len(receiver.parcels)
+
+
+async def test_what_is_offered_needs_no_claim(world: World) -> None:
+    """Accepted here, delivered here."""
+    taken = acceptance(lease_owner="w1", lease_until=START + 30 * SECOND)
+    deliveries = await world.store.accept(taken)
+    assert not isinstance(deliveries, LimitReached)
+    receiver = world.receiver()
+    queue = world.queue(receiver)
+    claim = Claim(delivery=deliveries[0], message=taken.message, content=b"bytes")
+    queue.offer([claim])
+    queue.offer([claim])
+    await finished(queue)
+    assert 1 == len(receiver.parcels)
+    assert Status.DELIVERED is (await world.now(deliveries[0])).status
+
+
+async def test_the_custom_mail_from_domain_and_tls(world: World) -> None:
+    """The message's MAIL FROM domain is the return path's; the configuration set's policy goes with the parcel."""
+    await world.store.put(ConfigurationSet(account=ACCOUNT, name="strict", created_at=START, tls_required=True))
+    await accepted(world.store, message=message(mail_from="m.sender.example", configuration_set="strict"))
+    receiver = world.receiver()
+    await work(world.queue(receiver))
+    assert receiver.parcels[0].mail_from.endswith("@m.sender.example")
+    assert receiver.parcels[0].tls_required
+
+
+async def test_it_is_tried_again_at_the_right_time(world: World) -> None:
+    """Not a moment before; numbered; and the ledger says when."""
+    (delivery,) = await accepted(world.store)
+    receiver = world.receiver(Result.DEFERRED, Result.DEFERRED, Result.DELIVERED)
+    queue = world.queue(receiver)
+    await work(queue)
+    waiting = await world.now(delivery)
+    assert (Status.DELAYED, Cause.GREYLISTED, 1) == (waiting.status, waiting.cause, waiting.attempts)
+    assert waiting.next_at is not None
+    assert abs(waiting.next_at - START - MINUTE) <= 6 * SECOND
+    world.at = waiting.next_at - 1
+    await work(queue)
+    assert 1 == len(receiver.parcels)
+    world.at += 1
+    await work(queue)
+    again = await world.now(delivery)
+    assert again.next_at is not None
+    assert abs(again.next_at - world.at - 5 * MINUTE) <= 30 * SECOND
+    world.at = again.next_at
+    await work(queue)
+    assert [1, 2, 3] == [parcel.number for parcel in receiver.parcels]
+    assert len({parcel.mail_from for parcel in receiver.parcels}) == 1
+    ledger = await world.ledger(delivery)
+    assert [EventKind.ACCEPTED, EventKind.DEFERRED, EventKind.DEFERRED, EventKind.DELIVERED] == [
+        event.kind for event in ledger.events
+    ]
+    assert isinstance(ledger.events[1].fact, Attempted)
+    assert waiting.next_at == ledger.events[1].fact.retry_at
+
+
+async def test_a_bounce_suppresses_the_recipient(world: World) -> None:
+    """Entries on both lists, each with its event; the entry points at the bounce."""
+    (delivery,) = await accepted(world.store)
+    await work(world.queue(world.receiver(Result.BOUNCED)))
+    ledger = await world.ledger(delivery)
+    assert [EventKind.ACCEPTED, EventKind.BOUNCED, EventKind.SUPPRESSION_ADDED, EventKind.SUPPRESSION_ADDED] == [
+        event.kind for event in ledger.events
+    ]
+    (entry,) = await world.store.suppressions(ACCOUNT)
+    assert ("bob@receiver.example", Reason.BOUNCE, "rule:user-unknown", ledger.events[1].id) == (
+        entry.address,
+        entry.reason,
+        entry.author,
+        entry.event,
+    )
+    assert Status.BOUNCED is (await world.now(delivery)).status
+
+
+async def test_time_runs_out(world: World) -> None:
+    """The last attempt's words are kept; the next look ends it, with nothing more tried."""
+    (delivery,) = await accepted(world.store)
+    receiver = world.receiver(Result.DEFERRED)
+    queue = world.queue(receiver, retry=(20 * HOUR,))
+    await work(queue)
+    assert delivery.expires_at == (await world.now(delivery)).next_at
+    world.at = delivery.expires_at
+    await work(queue)
+    ended = await world.now(delivery)
+    assert (Status.BOUNCED, Cause.DELIVERY_EXPIRED, Cause.GREYLISTED) == (
+        ended.status,
+        ended.cause,
+        ended.underlying_cause,
+    )
+    fact = (await world.ledger(delivery)).events[-1].fact
+    assert isinstance(fact, Expired)
+    assert (
+        "smtp; 550 4.4.7 Message expired: unable to deliver in 840 minutes.<451 4.7.1 Greylisted, try again>",
+        1,
+        False,
+    ) == (fact.diagnostic, fact.attempts, fact.by_configuration_set)
+    assert 1 == len(receiver.parcels)
+
+
+@pytest.mark.parametrize(("configuration_set", "expected"), [("quick", True), (None, False)])
+async def test_max_delivery_seconds_ended_it(world: World, configuration_set: str | None, expected: bool) -> None:
+    """A short life counts as the configuration set's only where the message has one."""
+    taken = acceptance(message=message(configuration_set=configuration_set))
+    taken = replace(taken, deliveries=tuple(replace(each, expires_at=START + 5 * MINUTE) for each in taken.deliveries))
+    deliveries = await world.store.accept(taken)
+    assert not isinstance(deliveries, LimitReached)
+    world.at = START + 5 * MINUTE
+    await work(world.queue(world.receiver()))
+    fact = (await world.ledger(deliveries[0])).events[-1].fact
+    assert isinstance(fact, Expired)
+    assert (expected, Cause.HELD_BY_WAYBILL, 0) == (fact.by_configuration_set, fact.underlying_cause, fact.attempts)
+
+
+async def test_a_crash_inside_neither_loses_nor_blocks(world: World) -> None:
+    """The delivery is deferred with the fault as its evidence, the other is delivered, and the next attempt succeeds."""
+    broken, other = await accepted(world.store, START, "a@receiver.example", "b@receiver.example")
+    receiver = world.receiver(KeyError("boom"), Result.DELIVERED)
+    queue = world.queue(receiver, concurrency=1)
+    await work(queue)
+    waiting = await world.now(broken)
+    assert (Status.DELAYED, Cause.WAYBILL_INCIDENT) == (waiting.status, waiting.cause)
+    assert Status.DELIVERED is (await world.now(other)).status
+    fact = next(event.fact for event in (await world.ledger(broken)).events if event.kind is EventKind.DEFERRED)
+    assert isinstance(fact, Attempted)
+    assert "Waybill failed inside: KeyError: 'boom'" == fact.attempt.outcome.diagnostic
+    world.at = waiting.next_at or 0
+    await work(queue)
+    assert Status.DELIVERED is (await world.now(broken)).status
+
+
+@dataclass
+class Gate:
+    """Attempts that wait until the test lets them go on."""
+
+    world: World
+    started: asyncio.Event
+    go_on: asyncio.Event
+
+    async def __call__(self, parcel: Parcel) -> Attempt:
+        self.started.set()
+        await self.go_on.wait()
+        return answer(Result.DELIVERED, parcel, self.world.at)
+
+
+def gate(world: World) -> Gate:
+    return Gate(world, asyncio.Event(), asyncio.Event())
+
+
+async def test_a_dead_workers_mail_is_taken_over_after_its_lease(world: World, tmp_path: Path) -> None:
+    """Two queues on one store: not before, and what the first settles later is not written."""
+    (delivery,) = await accepted(world.store)
+    stuck = gate(world)
+    first = world.queue(stuck)
+    await first.work_once()
+    await stuck.started.wait()
+    other = await open_sqlite(tmp_path / "waybill.db", clock=world.clock)
+    receiver = world.receiver()
+    second = world.queue(receiver, store=other, worker="w2")
+    world.at = START + 30 * SECOND - 1
+    await work(second)
+    assert [] == receiver.parcels
+    world.at += 1
+    await work(second)
+    assert [delivery.id] == [parcel.delivery_id for parcel in receiver.parcels]
+    stuck.go_on.set()
+    await finished(first)
+    kinds = [event.kind for event in (await world.ledger(delivery)).events]
+    assert [EventKind.ACCEPTED, EventKind.DELIVERED] == kinds
+    await other.close()
+
+
+async def test_a_renewed_lease_holds(world: World) -> None:
+    """Nobody else gets what a living worker still attempts."""
+    await accepted(world.store)
+    stuck = gate(world)
+    first = world.queue(stuck)
+    await first.work_once()
+    await stuck.started.wait()
+    world.at = START + 20 * SECOND
+    await first.renew()
+    world.at = START + 40 * SECOND
+    receiver = world.receiver()
+    await work(world.queue(receiver, worker="w2"))
+    assert [] == receiver.parcels
+    stuck.go_on.set()
+    await finished(first)
+
+
+async def test_what_waited_beyond_its_lease_is_left_to_others(world: World) -> None:
+    """A worker that could not renew does not attempt what another may have taken."""
+    one, two = await accepted(world.store, START, "a@receiver.example", "b@receiver.example")
+    stuck = gate(world)
+    first = world.queue(stuck, concurrency=1)
+    await first.work_once()
+    await stuck.started.wait()
+    world.at = START + 30 * SECOND
+    receiver = world.receiver()
+    await work(world.queue(receiver, worker="w2"))
+    assert {one.id, two.id} == {parcel.delivery_id for parcel in receiver.parcels}
+    stuck.go_on.set()
+    await first.renew()
+    await finished(first)
+    assert 2 == len([e for e in (await world.ledger(one)).events if e.kind is EventKind.DELIVERED])
+
+
+@dataclass
+class Flaky:
+    """A store that cannot settle for a while; all else is the real one."""
+
+    store: Any
+    failures: int
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    async def settle(self, settlement: Settlement) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("the disk is full")
+        await self.store.settle(settlement)
+
+
+async def test_an_answer_is_not_forgotten_while_the_store_is_away(world: World) -> None:
+    """Settling is tried until it is written; the receiver is not asked twice."""
+    (delivery,) = await accepted(world.store)
+    receiver = world.receiver()
+    await work(world.queue(receiver, store=Flaky(world.store, failures=2)))
+    assert (1, Status.DELIVERED) == (len(receiver.parcels), (await world.now(delivery)).status)
+
+
+async def test_draining_finishes_what_is_under_way_and_gives_back_the_rest(world: World) -> None:
+    """The rest can be claimed at once by another worker."""
+    await accepted(world.store, START, "a@receiver.example", "b@receiver.example")
+    stuck, stop = gate(world), asyncio.Event()
+    queue = world.queue(stuck, concurrency=1)
+    running = asyncio.create_task(queue.run(stop))
+    await stuck.started.wait()
+    stop.set()
+    await asyncio.sleep(0)
+    assert not running.done()
+    stuck.go_on.set()
+    await running
+    assert not queue.has_room()
+    claims = await world.store.claim("w2", world.at, limit=10, lease_until=world.at + 1)
+    assert ["b@receiver.example"] == [claim.delivery.recipient for claim in claims]
+
+
+async def test_running_goes_on_through_an_outage(world: World) -> None:
+    """A store that cannot be reached is asked again."""
+    (delivery,) = await accepted(world.store)
+
+    @dataclass
+    class Away:
+        store: Any
+        asked: int = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.store, name)
+
+        async def overdue(self, *args: Any, **options: Any) -> Any:
+            self.asked += 1
+            if self.asked == 1:
+                raise StoreUnavailable("locked")
+            return await self.store.overdue(*args, **options)
+
+    stop = asyncio.Event()
+    away = Away(world.store)
+    queue = world.queue(world.receiver(), store=away)
+    running = asyncio.create_task(queue.run(stop))
+    async with asyncio.timeout(10):
+        while (await world.now(delivery)).status is not Status.DELIVERED:  # noqa: ASYNC110 - state on disk
+            await asyncio.sleep(0.01)
+    stop.set()
+    await running
+    assert away.asked >= 2
+
+
+async def test_a_worker_takes_no_more_than_it_has_room_for(world: World) -> None:
+    """In deliveries and in bytes; the rest stays for others."""
+    await accepted(world.store, START, *(f"r{number}@receiver.example" for number in range(5)))
+    stuck = gate(world)
+    queue = world.queue(stuck, backlog=3)
+    assert await queue.work_once()
+    assert not queue.has_room()
+    assert not await queue.work_once()
+    others = await world.store.claim("w2", world.at, limit=10, lease_until=world.at + 1)
+    assert 2 == len(others)
+    stuck.go_on.set()
+    await finished(queue)
+    assert queue.has_room()
+    assert not world.queue(stuck, backlog_bytes=0).has_room()
+
+
+async def test_content_is_gone_when_all_is_final(world: World, tmp_path: Path) -> None:
+    """The store keeps no mail that nobody waits for."""
+    await accepted(world.store)
+    await work(world.queue(world.receiver()))
+    with sqlite3.connect(tmp_path / "waybill.db") as connection:
+        assert [(0,)] == connection.execute("SELECT count(*) FROM contents").fetchall()
+    connection.close()
