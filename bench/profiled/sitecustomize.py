@@ -5,6 +5,7 @@ import cProfile
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 _run = threading.Thread.run
@@ -16,7 +17,7 @@ def _dump(profile: cProfile.Profile, name: str) -> None:
 
 
 def _profiled_run(thread: threading.Thread) -> None:
-    profile = cProfile.Profile()
+    profile = cProfile.Profile(time.thread_time)
     profile.enable()
     try:
         _run(thread)
@@ -26,6 +27,6 @@ def _profiled_run(thread: threading.Thread) -> None:
 
 if "waybill.serve.worker" in sys.orig_argv and "BENCH_PROFILES" in os.environ:
     threading.Thread.run = _profiled_run  # type: ignore[method-assign]
-    main = cProfile.Profile()
+    main = cProfile.Profile(time.thread_time)
     atexit.register(_dump, main, "main")
     main.enable()

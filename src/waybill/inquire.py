@@ -16,10 +16,10 @@ class Asked:
     recipient: str | None = None
 
 
-async def find_asked(store: Store, key: str) -> Asked | None:
+async def find_asked(store: Store, key: str, account: str | None = None) -> Asked | None:
     """The message that a key means: a message or request id, a Message-ID field, or an address. Raises: StoreUnavailable.
 
-    An address, bare or with a display name, means the newest message to it.
+    An address, bare or with a display name, means the newest message to it (of ``account``, where one is given).
     """
     key = key.strip()
     if not key:
@@ -32,7 +32,11 @@ async def find_asked(store: Store, key: str) -> Asked | None:
         return Asked(message_id=local)  # <message id@our domain>, as the Message-ID field has it
     # A refused request keeps its recipients as the client wrote them, so the key is looked for as it stands, too.
     for address in dict.fromkeys((_bare(key), key)):
-        hits = await store.find(Search(recipient=address, limit=1)) if address and "@" in address[1:] else []
+        hits = (
+            await store.find(Search(account=account, recipient=address, limit=1))
+            if address and "@" in address[1:]
+            else []
+        )
         if hits:
             return Asked(message_id=hits[0].message.id, recipient=hits[0].delivery.recipient)
     return None
@@ -66,14 +70,14 @@ async def gather(store: Store, message_id: str, now: Instant) -> Facts | None:
     )
 
 
-async def inquire(store: Store, key: str, now: Instant) -> Explanation | None:
+async def inquire(store: Store, key: str, now: Instant, account: str | None = None) -> Explanation | None:
     """The explanation of the message that a key means; None where there is none. Raises: StoreUnavailable.
 
-    Asked by address, it tells of that recipient alone.
+    Asked by address, it tells of that recipient alone. With ``account``, another account's message is not found.
     """
-    asked = await find_asked(store, key)
+    asked = await find_asked(store, key, account)
     facts = await gather(store, asked.message_id, now) if asked else None
-    if asked is None or facts is None:
+    if asked is None or facts is None or account not in {None, facts.message.account}:
         return None
     if asked.recipient is not None:
         own = tuple(delivery for delivery in facts.deliveries if delivery.recipient == asked.recipient)

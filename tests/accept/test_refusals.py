@@ -62,6 +62,27 @@ _NOT_VERIFIED = "Email address is not verified. The following identities failed 
             Cause.ADDRESS_INVALID,
         ),
         (
+            request(headers=(("Bcc", "hidden@r.test"),)),
+            "BadRequestException",
+            "InvalidParameterValue",
+            "Header 'Bcc' cannot be given as a custom header; it is made from the other parameters.",
+            Cause.CONTENT_MALFORMED,
+        ),
+        (
+            request(headers=(("X-Own", "a\r\nBcc: hidden@r.test"),)),
+            "BadRequestException",
+            "InvalidParameterValue",
+            "'X-Own' holds a carriage return at character 2; none is allowed.",
+            Cause.CONTENT_MALFORMED,
+        ),
+        (
+            request(content=SimpleContent(subject="a\nBcc: hidden@r.test", text="x", html=None)),
+            "BadRequestException",
+            "InvalidParameterValue",
+            "'Subject' holds a line feed at character 2; none is allowed.",
+            Cause.CONTENT_MALFORMED,
+        ),
+        (
             request(to=()),
             "BadRequestException",
             "InvalidParameterValue",
@@ -170,6 +191,7 @@ async def test_ses_errors(world: World, sent: SendRequest, code: str, code_v1: s
         (raw(f"{_FROM}\nReturn-Path: <eve@other.test>\nTo: x@r.test"), "<eve@other.test>"),
         (raw(f"{_FROM}\nTo: x@r.test", sender="eve@other.test"), "eve@other.test"),
         (request(return_path="eve@other.test"), "eve@other.test"),
+        (request(headers=(("sender", "eve@other.test"),)), "eve@other.test"),
         (raw("From: =?utf-8?q?alice=40sender.test=2C?= <eve@other.test>\nTo: x@r.test"), None),
         (raw("From: =?utf-8?q?alice=40sender.test?= <eve@other.test>\nTo: x@r.test"), None),
         (raw('From: "alice@sender.test" <eve@other.test>\nTo: x@r.test'), None),
@@ -304,8 +326,11 @@ async def test_a_top_level_domain_vouches_for_nobody(world: World) -> None:
 async def test_a_long_list_of_senders_is_cut(world: World) -> None:
     """SES writes three dots."""
     header = ", ".join(f"e{number}@other.test" for number in range(12))
-    refusal = await world.refuse(raw(f"From: {header}\nTo: x@r.test", return_path="eve@other.test"))
-    assert refusal.text.endswith("e0@other.test, ...")
+    refusal = await world.refuse(raw(f"From: {header}\nTo: x@r.test"))
+    assert f"{_NOT_VERIFIED}{header}" == refusal.text
+    refusal = await world.refuse(raw(f"From: {header}, {header}, {header}\nTo: x@r.test"))
+    assert refusal.text.endswith("...")
+    assert len(refusal.text) <= len(_NOT_VERIFIED) + 403
 
 
 @pytest.mark.parametrize(

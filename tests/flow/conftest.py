@@ -114,8 +114,10 @@ def announce(installation: Installation, listener: Listener, name: str) -> None:
         TopicArn=topic, Protocol="http", Endpoint=listener.url + CONFIRMING, ReturnSubscriptionArn=True
     )["SubscriptionArn"]
     until(
-        lambda: installation.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["PendingConfirmation"]
-        == "false"
+        lambda: (
+            installation.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["PendingConfirmation"]
+            == "false"
+        )
     )
     installation.sesv2.create_configuration_set(ConfigurationSetName=name)
     installation.sesv2.create_configuration_set_event_destination(

@@ -1,9 +1,11 @@
 """A real ``waybill serve`` in a process tree of its own, and what its users hold in their hands."""
 
+import asyncio
 import json
 import os
 import re
 import signal
+import smtplib
 import socket
 import subprocess
 import sys
@@ -21,6 +23,9 @@ from click.testing import CliRunner
 
 from tests.shared_data import SHARED
 from waybill.cli import cli
+from waybill.model.clock import now
+from waybill.store.open import open_store
+from waybill.store.protocol import R
 
 BIN = Path(sys.executable).parent
 READY = re.compile(r"HTTP (http://\S+) +SMTP (\S+):(\d+) +inbound (\S+):(\d+)")
@@ -43,7 +48,7 @@ def until(look: Callable[[], T | None], seconds: float = PATIENCE) -> T:
     end = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < end, f"nothing found in {seconds} s; last: {found!r}"
-        time.sleep(0.05)
+        time.sleep(0.1)
     return found
 
 
@@ -209,6 +214,18 @@ class Installation:
         """The kinds of the ledger's events about a message, in order."""
         return [event["kind"] for event in self.json("events", message_id)]
 
+    def change(self, kind: type[R], account: str, name: str, change: Callable[[R], R]) -> None:
+        """Changes a resource in the store, as no door and no command can."""
+
+        async def work() -> None:
+            store = await open_store(f"sqlite:///{self.folder}/waybill.db", clock=now)
+            try:
+                await store.update(kind, account, name, change)
+            finally:
+                await store.close()
+
+        asyncio.run(work())
+
     # clients
 
     def client(self, service: str, key: dict[str, str] | None = None) -> Any:
@@ -238,6 +255,17 @@ class Installation:
     def sns(self) -> Any:
         """SNS."""
         return self.client("sns")
+
+    def submit(self, recipient: str, message: bytes, key: dict[str, str] | None = None) -> tuple[int, str]:
+        """Submits a message over SMTP with AUTH: the last reply's code and text."""
+        used = key or self.key
+        with smtplib.SMTP(*self.smtp, timeout=10) as smtp:
+            smtp.login(used["smtp_username"], used["smtp_password"])
+            for code, text in (smtp.mail("orders@shop.example"), smtp.rcpt(recipient)):
+                if code != 250:
+                    return code, text.decode()
+            code, text = smtp.data(message)
+            return code, text.decode()
 
     def send(self, recipient: str, *, sender: str = "Shop <orders@shop.example>", **more: Any) -> str:
         """Sends a plain message over SES v2; the message id."""

@@ -1,6 +1,5 @@
 """Messages that wait: taken later, or given up with SES's words once their time is over."""
 
-import asyncio
 import re
 from dataclasses import replace
 from typing import Any
@@ -10,31 +9,18 @@ import pytest
 from tests.flow.conftest import EVENT_SET, announce
 from tests.flow.installation import Installation, until
 from tests.flow.listener import Listener
-from waybill.model.clock import now
 from waybill.model.resource import DEFAULT_ACCOUNT, ConfigurationSet
-from waybill.store.open import open_store
 
 pytestmark = pytest.mark.story
 
 LAST_WORDS = "<451 4.3.2 System not accepting network messages>"
 
 
-async def shorten(installation: Installation, name: str, seconds: int) -> None:
-    """Gives a configuration set a MaxDeliverySeconds below what the API allows."""
-    store = await open_store(f"sqlite:///{installation.folder}/waybill.db", clock=now)
-    try:
-        await store.update(
-            ConfigurationSet, DEFAULT_ACCOUNT, name, lambda stored: replace(stored, max_delivery_seconds=seconds)
-        )
-    finally:
-        await store.close()
-
-
 def test_a_message_that_is_put_off_is_delivered_later(service: Installation, listener: Listener) -> None:
     """A DeliveryDelay with the receiver's words, then the Delivery; the explanation says where the time went."""
     message_id = service.send("soon@customer.example", ConfigurationSetName=EVENT_SET)
     told = service.ended(message_id, "delivered")
-    assert told["delay"]["in_waybill_ms"] >= 250
+    assert told["delay"]["in_waybill_ms"] > 0
     assert ["accepted", "deferred", "delivered"] == service.kinds(message_id)
     until(lambda: listener.kinds(message_id) == ["Delivery", "DeliveryDelay", "Send"])
     (delay,) = [event for event in listener.events(message_id) if event["eventType"] == "DeliveryDelay"]
@@ -62,7 +48,8 @@ def test_a_message_expires_in_ses_words(strict: Installation) -> None:
 def test_a_configuration_sets_own_limit_is_told_as_such(service: Installation, listener: Listener) -> None:
     """MaxDeliverySeconds ends in SES's CustomTimeoutExceeded."""
     announce(service, listener, "hurried")
-    asyncio.run(shorten(service, "hurried", 1))
+    # less than the API allows, so that nobody waits five minutes
+    service.change(ConfigurationSet, DEFAULT_ACCOUNT, "hurried", lambda stored: replace(stored, max_delivery_seconds=1))
     message_id = service.send("waiting-not@customer.example", ConfigurationSetName="hurried")
     assert "delivery_expired" == service.ended(message_id, "bounced")["cause"]
     until(lambda: "Bounce" in listener.kinds(message_id))

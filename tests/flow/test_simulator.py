@@ -15,6 +15,17 @@ _PUT_OFF = {"greylist", "delayed"}
 
 _AFTER_THE_250 = {"complaint": ("complained", "Complaint"), "later-bounce": ("bounced", "Bounce")}
 
+_TOLD_AS = {
+    "accepted": "Send",
+    "delivered": "Delivery",
+    "deferred": "DeliveryDelay",
+    "bounced": "Bounce",
+    "bounce_received": "Bounce",
+    "suppressed": "Bounce",
+    "complained": "Complaint",
+}
+"""The SES event that tells of each kind of the ledger's; of others, such as automatic replies, it tells nothing."""
+
 
 def _key(entry: SimulatedAddress) -> str:
     return entry.local if entry.local != "anyone" else entry.domain.partition(".")[0]
@@ -52,10 +63,15 @@ def _expected(entry: SimulatedAddress) -> tuple[str, str, list[str]]:
 def test_an_address_of_the_simulator_meets_its_fate(
     entry: SimulatedAddress, sent: dict[str, str], service: Installation, listener: Listener
 ) -> None:
-    """What the receiver said is what explain, the ledger and SES's events say."""
+    """What the receiver said is what explain, the ledger and SES's events say, and about whom it was said."""
     message_id = sent[entry.address]
     status, cause, events = _expected(entry)
     told = service.ended(message_id, status)
     assert cause == told["cause"]
     assert CATALOGUE[Cause(cause)].branch.value == told["branch"]
-    until(lambda: listener.kinds(message_id) == events or None)
+    if status != "delivered":
+        assert CATALOGUE[Cause(cause)].scope.value == told["scope"]
+    if entry.reply and status in {"bounced", "delayed"}:
+        assert entry.reply in str(told["evidence"])
+    until(lambda: sorted(_TOLD_AS[kind] for kind in service.kinds(message_id) if kind in _TOLD_AS) == events)
+    until(lambda: listener.kinds(message_id) == events)

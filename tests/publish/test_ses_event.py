@@ -100,13 +100,15 @@ def test_a_templated_send_tells_only_what_is_known_before_rendering() -> None:
     assert ["from", "to", "messageId"] == list(mail["commonHeaders"])
 
 
-def test_a_global_complaint_entry_is_a_complaint() -> None:
-    """What an entry stands for decides, on whichever list it is."""
+def test_a_global_entry_is_a_bounce_whatever_its_reason() -> None:
+    """SES's global list knows bounces only (Permanent, Suppressed); a complaint is between an account and its recipient."""
     example = EXAMPLES["complaint-onaccountsuppressionlist"]
     assert isinstance(example.event.fact, Suppressed)
     entry = replace(example.event.fact.entry, account=GLOBAL)
     event = replace(example.event, fact=replace(example.event.fact, entry=entry))
-    assert published(replace(example, event=event))["eventType"] == "Complaint"
+    document = published(replace(example, event=event))
+    assert document["eventType"] == "Bounce"
+    assert (document["bounce"]["bounceType"], document["bounce"]["bounceSubType"]) == ("Permanent", "Suppressed")
 
 
 def test_a_bounce_mail_names_the_reporting_server_once() -> None:

@@ -16,7 +16,7 @@ from waybill.model.outcome import Attempt, Outcome, Result, Stage
 from waybill.model.resource import INSTALLATION, Account
 from waybill.queue.sign import Signatures
 from waybill.queue.worker import Queue, QueueConfig
-from waybill.store.protocol import Ledger, Store
+from waybill.store.protocol import Ledger, Settlement, Store, StoreUnavailable
 
 Script = Callable[[Parcel], Awaitable[Attempt]]
 
@@ -117,3 +117,38 @@ async def work(queue: Queue) -> None:
     """One look at the store and all that follows from it."""
     await queue.work_once()
     await finished(queue)
+
+
+@dataclass
+class Gate:
+    """Attempts that wait until the test lets them go on."""
+
+    world: World
+    started: asyncio.Event
+    go_on: asyncio.Event
+
+    async def __call__(self, parcel: Parcel) -> Attempt:
+        self.started.set()
+        await self.go_on.wait()
+        return answer(Result.DELIVERED, parcel, self.world.at)
+
+
+def gate(world: World) -> Gate:
+    return Gate(world, asyncio.Event(), asyncio.Event())
+
+
+@dataclass
+class Flaky:
+    """A store that cannot settle for a while; all else is the real one."""
+
+    store: Any
+    failures: int
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    async def settle(self, settlement: Settlement) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("the disk is full")
+        await self.store.settle(settlement)

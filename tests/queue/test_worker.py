@@ -8,20 +8,18 @@ from typing import Any
 
 import pytest
 
-from tests.queue.queueing import World, answer, finished, work
+from tests.queue.queueing import Flaky, World, finished, gate, work
 from tests.store.builders import ACCOUNT, START, acceptance, accepted, message
-from waybill.deliver.attempt import Parcel
 from waybill.mail.return_path import decode
 from waybill.model.cause import Cause
 from waybill.model.clock import HOUR, MINUTE, SECOND
 from waybill.model.event import Attempted, EventKind, Expired
 from waybill.model.message import Status
-from waybill.model.outcome import Attempt, Result
+from waybill.model.outcome import Result
 from waybill.model.resource import ConfigurationSet
 from waybill.model.suppression import Reason
 from waybill.queue.worker import RETURN_PATH_PURPOSE
-from waybill.store.protocol import Claim, LimitReached, Settlement, StoreUnavailable
-from waybill.store.sqlite import open_sqlite
+from waybill.store.protocol import Claim, LimitReached, StoreUnavailable
 
 
 async def test_a_due_delivery_is_attempted_and_settled(world: World) -> None:
@@ -180,121 +178,12 @@ async def test_a_crash_inside_neither_loses_nor_blocks(world: World) -> None:
     assert Status.DELIVERED is (await world.now(broken)).status
 
 
-@dataclass
-class Gate:
-    """Attempts that wait until the test lets them go on."""
-
-    world: World
-    started: asyncio.Event
-    go_on: asyncio.Event
-
-    async def __call__(self, parcel: Parcel) -> Attempt:
-        self.started.set()
-        await self.go_on.wait()
-        return answer(Result.DELIVERED, parcel, self.world.at)
-
-
-def gate(world: World) -> Gate:
-    return Gate(world, asyncio.Event(), asyncio.Event())
-
-
-async def test_a_dead_workers_mail_is_taken_over_after_its_lease(world: World, tmp_path: Path) -> None:
-    """Two queues on one store: not before, and what the first settles later is not written."""
-    (delivery,) = await accepted(world.store)
-    stuck = gate(world)
-    first = world.queue(stuck)
-    await first.work_once()
-    await stuck.started.wait()
-    other = await open_sqlite(tmp_path / "waybill.db", clock=world.clock)
-    receiver = world.receiver()
-    second = world.queue(receiver, store=other, worker="w2")
-    world.at = START + 30 * SECOND - 1
-    await work(second)
-    assert [] == receiver.parcels
-    world.at += 1
-    await work(second)
-    assert [delivery.id] == [parcel.delivery_id for parcel in receiver.parcels]
-    stuck.go_on.set()
-    await finished(first)
-    kinds = [event.kind for event in (await world.ledger(delivery)).events]
-    assert [EventKind.ACCEPTED, EventKind.DELIVERED] == kinds
-    await other.close()
-
-
-async def test_a_renewed_lease_holds(world: World) -> None:
-    """Nobody else gets what a living worker still attempts."""
-    await accepted(world.store)
-    stuck = gate(world)
-    first = world.queue(stuck)
-    await first.work_once()
-    await stuck.started.wait()
-    world.at = START + 20 * SECOND
-    await first.renew()
-    world.at = START + 40 * SECOND
-    receiver = world.receiver()
-    await work(world.queue(receiver, worker="w2"))
-    assert [] == receiver.parcels
-    stuck.go_on.set()
-    await finished(first)
-
-
-async def test_what_waited_beyond_its_lease_is_left_to_others(world: World) -> None:
-    """A worker that could not renew does not attempt what another may have taken."""
-    one, two = await accepted(world.store, START, "a@receiver.example", "b@receiver.example")
-    stuck = gate(world)
-    first = world.queue(stuck, concurrency=1)
-    await first.work_once()
-    await stuck.started.wait()
-    world.at = START + 30 * SECOND
-    receiver = world.receiver()
-    await work(world.queue(receiver, worker="w2"))
-    assert {one.id, two.id} == {parcel.delivery_id for parcel in receiver.parcels}
-    stuck.go_on.set()
-    await first.renew()
-    await finished(first)
-    assert 2 == len([e for e in (await world.ledger(one)).events if e.kind is EventKind.DELIVERED])
-
-
-@dataclass
-class Flaky:
-    """A store that cannot settle for a while; all else is the real one."""
-
-    store: Any
-    failures: int
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.store, name)
-
-    async def settle(self, settlement: Settlement) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise StoreUnavailable("the disk is full")
-        await self.store.settle(settlement)
-
-
 async def test_an_answer_is_not_forgotten_while_the_store_is_away(world: World) -> None:
     """Settling is tried until it is written; the receiver is not asked twice."""
     (delivery,) = await accepted(world.store)
     receiver = world.receiver()
     await work(world.queue(receiver, store=Flaky(world.store, failures=2)))
     assert (1, Status.DELIVERED) == (len(receiver.parcels), (await world.now(delivery)).status)
-
-
-async def test_draining_finishes_what_is_under_way_and_gives_back_the_rest(world: World) -> None:
-    """The rest can be claimed at once by another worker."""
-    await accepted(world.store, START, "a@receiver.example", "b@receiver.example")
-    stuck, stop = gate(world), asyncio.Event()
-    queue = world.queue(stuck, concurrency=1)
-    running = asyncio.create_task(queue.run(stop))
-    await stuck.started.wait()
-    stop.set()
-    await asyncio.sleep(0)
-    assert not running.done()
-    stuck.go_on.set()
-    await running
-    assert not queue.has_room()
-    claims = await world.store.claim("w2", world.at, limit=10, lease_until=world.at + 1)
-    assert ["b@receiver.example"] == [claim.delivery.recipient for claim in claims]
 
 
 async def test_running_goes_on_through_an_outage(world: World) -> None:
@@ -327,22 +216,6 @@ async def test_running_goes_on_through_an_outage(world: World) -> None:
     assert away.asked >= 2
 
 
-async def test_a_worker_takes_no_more_than_it_has_room_for(world: World) -> None:
-    """In deliveries and in bytes; the rest stays for others."""
-    await accepted(world.store, START, *(f"r{number}@receiver.example" for number in range(5)))
-    stuck = gate(world)
-    queue = world.queue(stuck, backlog=3)
-    assert await queue.work_once()
-    assert not queue.has_room()
-    assert not await queue.work_once()
-    others = await world.store.claim("w2", world.at, limit=10, lease_until=world.at + 1)
-    assert 2 == len(others)
-    stuck.go_on.set()
-    await finished(queue)
-    assert queue.has_room()
-    assert not world.queue(stuck, backlog_bytes=0).has_room()
-
-
 async def test_content_is_gone_when_all_is_final(world: World, tmp_path: Path) -> None:
     """The store keeps no mail that nobody waits for."""
     await accepted(world.store)
@@ -350,3 +223,17 @@ async def test_content_is_gone_when_all_is_final(world: World, tmp_path: Path) -
     with sqlite3.connect(tmp_path / "waybill.db") as connection:
         assert [(0,)] == connection.execute("SELECT count(*) FROM contents").fetchall()
     connection.close()
+
+
+async def test_what_expires_while_it_waits_is_not_attempted(world: World) -> None:
+    """It has a lease, and its time is over when its turn comes."""
+    one, two = await accepted(world.store, START, "a@receiver.example", "b@receiver.example")
+    stuck = gate(world)
+    queue = world.queue(stuck, concurrency=1, lease=20 * HOUR)
+    await queue.work_once()
+    await stuck.started.wait()
+    world.at = two.expires_at
+    stuck.go_on.set()
+    await finished(queue)
+    assert [Status.DELIVERED, Status.BOUNCED] == [(await world.now(each)).status for each in (one, two)]
+    assert Cause.DELIVERY_EXPIRED is (await world.now(two)).cause

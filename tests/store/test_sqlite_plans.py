@@ -1,6 +1,8 @@
 """No question to the store reads a whole table that grows with the mail: SQLite's own plans say so."""
 
+import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from waybill.model.clock import HOUR, MINUTE, now
 from waybill.model.message import Delivery, Status
 from waybill.store.protocol import NoticeResult, Search
 from waybill.store.sqlite import SqliteStore, open_sqlite
+from waybill.store.sqlite.readers import THREADS
 
 GROWING = ("deliveries", "messages", "events", "contents", "notices", "suppressions", "counters", "resources")
 
@@ -90,6 +93,7 @@ async def test_plan(tmp_path: Path, store: SqliteStore, name: str) -> None:
 
 
 async def _connections(store: SqliteStore) -> list[sqlite3.Connection]:
-    await store.find(Search(recipient="nobody@nowhere.example"))
     readers = store._readers
+    together = threading.Barrier(THREADS)  # so that every thread of the pool has opened its connection
+    await asyncio.gather(*(readers.read(lambda _: together.wait()) for _ in range(THREADS)))
     return [store._writer._connection, readers._near, *readers._opened]

@@ -136,6 +136,7 @@ def _draft_composed(request: SendRequest, sender: str, rendered: Rendered, full_
         subject=rendered.subject,
         headers=tuple((field.name, field.value) for field in fields),
         control={},
+        sender_header=", ".join(value for name, value in request.headers if name.lower() == "sender") or None,
         template=rendered.template,
         template_version=rendered.template_version,
         malware=_malware(content),

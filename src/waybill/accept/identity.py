@@ -10,8 +10,7 @@ from waybill.model.refusal import Rejected
 from waybill.model.resource import Identity, Verification
 from waybill.store.protocol import Store
 
-_SHOWN = 10
-_LONGEST_SHOWN = 320
+_LONGEST_SHOWN = 400  # of the addresses; an SMTP reply line has 512 octets (RFC 5321 §4.5.3.1.5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +23,9 @@ class Senders:
 
 def not_verified(failing: list[str], region: str) -> Rejected:
     """SES's refusal: region in upper case, the addresses as they were passed, cut with ``...``."""
-    shown = ", ".join(text[:_LONGEST_SHOWN] for text in failing[:_SHOWN]) + (", ..." if len(failing) > _SHOWN else "")
+    shown = ", ".join(dict.fromkeys(failing))
+    if len(shown) > _LONGEST_SHOWN:
+        shown = f"{shown[:_LONGEST_SHOWN]}..."
     text = (
         f"Email address is not verified. The following identities failed the check in region {region.upper()}: {shown}"
     )

@@ -7,7 +7,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from waybill.api.own import found_json, parse_search
+from waybill.api.search import found_json, parse_search
 from waybill.cli.session import NOT_FOUND, config_option, fail, json_option, with_store
 from waybill.cli.show import show_explanation, show_found, show_ledger
 from waybill.explain import to_json
@@ -31,7 +31,7 @@ def explain(id_or_address: str, config: Path | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(to_json(found), indent=2, ensure_ascii=False))
     else:
-        show_explanation(found, Console())
+        show_explanation(found, Console(), config=config)
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from waybill.cli.session import fail, json_option
+from waybill.cli.session import fail, json_option, unused_config_option
 from waybill.deliver.classify import classify_text
 from waybill.mail.report import ReportedRecipient
 from waybill.mail.report import read_report as read_mail
@@ -37,8 +37,8 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
 
 def _read_replies() -> Iterator[tuple[str, str | None]]:
     """The replies on standard input: one a line, plain or as JSON with ``reply`` and ``mx``."""
-    for number, line in enumerate(sys.stdin, 1):
-        text = line.rstrip("\r\n")
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        text = line.decode("utf-8", "replace").rstrip("\r\n")
         if not text.strip():
             continue
         if not text.lstrip().startswith("{"):
@@ -47,7 +47,7 @@ def _read_replies() -> Iterator[tuple[str, str | None]]:
         try:
             row = json.loads(text)
             reply, mx = row["reply"], row.get("mx")
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise fail(f'line {number}: not of the form {{"reply": "550 …", "mx": "host or null"}}', 2) from None
         if not isinstance(reply, str) or not isinstance(mx, str | None):
             raise fail(f"line {number}: reply must be a text, and mx a text or null", 2)
@@ -58,6 +58,7 @@ def _read_replies() -> Iterator[tuple[str, str | None]]:
 @click.argument("reply", required=False)
 @click.option("--mx", help="The receiving server's name, for rules of one provider.")
 @json_option
+@unused_config_option
 def classify(reply: str | None, mx: str | None, *, as_json: bool) -> None:
     """Say what an SMTP reply means: cause, scope, whether it is permanent, whether it suppresses.
 
@@ -74,16 +75,15 @@ def classify(reply: str | None, mx: str | None, *, as_json: bool) -> None:
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
         return
     for key, value in shown.items():
-        text = (
-            "yes"
-            if value is True
-            else "no"
-            if value is False
-            else " / ".join(value)
-            if isinstance(value, list)
-            else value
-        )
-        click.echo(f"{key:12} {'-' if text is None else text}")
+        click.echo(f"{key:12} {_in_words(value)}")
+
+
+def _in_words(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " / ".join(value) if isinstance(value, list) else value
 
 
 def _recipient_json(recipient: ReportedRecipient) -> dict[str, Any]:
@@ -102,6 +102,7 @@ def _recipient_json(recipient: ReportedRecipient) -> dict[str, Any]:
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @json_option
+@unused_config_option
 def read_report(files: tuple[Path, ...], *, as_json: bool) -> None:
     """Say what mails that came home are: bounce, delay, complaint, automatic reply, or a report."""
     for file in files:

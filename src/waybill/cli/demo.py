@@ -34,7 +34,7 @@ from waybill.cli.demo_stories import (
     Story,
     stories,
 )
-from waybill.cli.session import fail
+from waybill.cli.session import fail, unused_config_option
 from waybill.cli.show import colour_of, show_explanation
 from waybill.explain import Explanation
 from waybill.inquire import inquire
@@ -86,6 +86,7 @@ def demo_settings(folder: Path) -> Settings:
 
 
 @click.command()
+@unused_config_option
 def demo() -> None:
     """Start a throw-away service, send mail through every branch, and show what became of it and why."""
     logging.basicConfig(level=logging.CRITICAL)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from waybill.cli.session import UNREACHABLE, fail
+from waybill.cli.session import UNREACHABLE, fail, unused_config_option
 from waybill.lab.scenario import Scenario, ScenarioError, load_scenario, run_lab
 
 
 @click.command()
 @click.argument("scenario", type=click.Path(path_type=Path, dir_okay=False))
+@unused_config_option
 def lab(scenario: Path) -> None:
     """Run the receivers and the DNS of SCENARIO.toml until Ctrl-C or SIGTERM."""
     try:

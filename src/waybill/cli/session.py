@@ -28,6 +28,22 @@ def config_option(command: F) -> F:
     )(command)
 
 
+def _check_config(_: click.Context, __: click.Parameter, config: Path | None) -> None:
+    if config is not None:
+        settings_of(config)
+
+
+def unused_config_option(command: F) -> F:
+    """``--config`` of a command that needs no settings: taken as every command takes it, and checked."""
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        expose_value=False,
+        callback=_check_config,
+        help="Settings file; it is checked, this command needs none.",
+    )(command)
+
+
 def json_option(command: F) -> F:
     """The ``--json`` option."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)

@@ -1,7 +1,9 @@
 """How explanations, ledgers and searches look in a terminal; in a pipe plain text, and no line is ever broken."""
 
+import shlex
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
@@ -10,9 +12,9 @@ from rich.text import Text
 from waybill.explain import Explanation
 from waybill.explain.record import Delay, RecipientExplanation, Remedy, Verdict, Who
 from waybill.explain.words import clock, span
-from waybill.model.clock import rfc3339
+from waybill.model.clock import SECOND, rfc3339
 from waybill.model.event import Attempted
-from waybill.model.message import Status
+from waybill.model.message import Source, Status
 from waybill.model.outcome import Attempt, Speaker
 from waybill.store.protocol import Found, Ledger
 
@@ -55,7 +57,7 @@ def colour_of(status: Status) -> str:
 
 
 def harmless(text: str) -> str:
-    """The text with control characters written out (``\\x1b``), line ends kept."""
+    """The text with its control characters written out as escapes, line ends kept."""
     return text.translate(_HARMLESS)
 
 
@@ -86,18 +88,23 @@ def _row(console: Console, label: str, text: str, style: str = "", *, keep: bool
         _print(console, shown)
 
 
-def show_explanation(explanation: Explanation, console: Console) -> None:
-    """Prints the answer for every recipient: what happened first, then the proof, then what to do."""
+def show_explanation(explanation: Explanation, console: Console, *, config: Path | None = None) -> None:
+    """Prints the answer for every recipient: what happened first, then the proof, then what to do.
+
+    ``config`` is the settings file that was named, so that the commands printed name it, too.
+    """
     for number, recipient in enumerate(explanation.recipients):
         if number:
             _print(console, Text())
-        _show_recipient(recipient, console)
+        _show_recipient(recipient, console, config)
+        _row(console, "Time", describe_delay(recipient.delay, explanation.source))
+        _show_verdicts(recipient, console)
     subject = f'   "{explanation.subject}"' if explanation.subject else ""
     sender = explanation.sender or "(no sender)"
     _row(console, "Message", f"{explanation.message_id}   from {sender}{subject}", "dim")
 
 
-def _show_recipient(recipient: RecipientExplanation, console: Console) -> None:
+def _show_recipient(recipient: RecipientExplanation, console: Console, config: Path | None) -> None:
     telling = recipient.telling
     for line in _wrap(console, telling.headline, 0):
         _print(console, Text(line, style=f"bold {colour_of(recipient.status)}"))
@@ -109,39 +116,58 @@ def _show_recipient(recipient: RecipientExplanation, console: Console) -> None:
         _row(console, "Words" if item.kind == "smtp_reply" else "Proof", item.text, "bold")
     if telling.effect:
         _row(console, "Effect", telling.effect)
-    _show_remedies(telling.remedies, console)
+    _show_remedies(telling.remedies, console, config)
     _row(console, "Next", recipient.next.text)
-    _row(console, "Time", describe_delay(recipient.delay))
-    cause = recipient.cause.value if recipient.cause else "none"
+
+
+def _show_verdicts(recipient: RecipientExplanation, console: Console) -> None:
+    cause = recipient.cause.value if recipient.cause else "none so far"
     underlying = f" (underlying: {recipient.underlying_cause.value})" if recipient.underlying_cause else ""
-    scope = f", scope {telling.scope.value}" if telling.scope else ""
-    _row(console, "Cause", f"{cause}{underlying}{scope}, {telling.confidence}")
+    scope = f", scope {recipient.telling.scope.value}" if recipient.telling.scope else ""
+    _row(console, "Cause", f"{cause}{underlying}{scope}, {recipient.telling.confidence}")
     walked = Text(" " * MARGIN)
     walked.append("Walked".ljust(LABEL + 1), style="cyan")
+    indent = len(walked)
+    last = len(recipient.branches) - 1
     for number, (branch, finding) in enumerate(recipient.branches.items()):
         word, style = _VERDICTS[finding.verdict]
-        walked.append(f"{' · ' if number else ''}{branch.value} ")
-        walked.append(word, style=style)
+        item = Text.assemble(f"{branch.value} ", (word, style), "" if number == last else " ·")
+        if console.is_terminal and len(walked) + 1 + len(item) > console.width:
+            _print(console, walked)
+            walked = Text(" " * indent)
+        walked.append(" " if len(walked) > indent else "").append_text(item)
     _print(console, walked)
 
 
-def _show_remedies(remedies: Sequence[Remedy], console: Console) -> None:
+def _with_config(command: str, config: Path | None) -> str:
+    """The command with ``--config``, before a ``--`` where it has one."""
+    if config is None:
+        return command
+    words = shlex.split(command)
+    place = words.index("--") if "--" in words else len(words)
+    return shlex.join([*words[:place], "--config", str(config), *words[place:]])
+
+
+def _show_remedies(remedies: Sequence[Remedy], console: Console, config: Path | None) -> None:
     said: Who | None = None
     for remedy in remedies:
         _row(console, "" if remedy.who is said else _FOR[remedy.who], remedy.text)
         if remedy.command:
-            _row(console, "", f"    {remedy.command}", "bold", keep=True)
+            _row(console, "", f"    {_with_config(remedy.command, config)}", "bold", keep=True)
         said = remedy.who
 
 
-def describe_delay(delay: Delay) -> str:
-    """Where the time went, in words."""
+def describe_delay(delay: Delay, source: Source) -> str:
+    """Where the time went, in words. An API client dates its request in whole seconds, so less than one is not known."""
+    before = delay.before_acceptance_ms
+    vague = source is not Source.SMTP and before is not None and before < SECOND
     parts = (
-        ("before us", delay.before_acceptance_ms),
+        ("before us", "under 1 s" if vague else before),
         ("in Waybill", delay.in_waybill_ms),
         ("at the receiver", delay.at_receiver_ms),
     )
-    return " · ".join(f"{name} {span(length)}" for name, length in parts if length is not None) or "not known"
+    lengths = ((name, span(part) if isinstance(part, int) else part) for name, part in parts)
+    return " · ".join(f"{name} {length}" for name, length in lengths if length) or "not known"
 
 
 def show_found(found: Sequence[Found], console: Console) -> None:

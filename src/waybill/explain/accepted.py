@@ -5,12 +5,12 @@ from waybill.explain.commands import see_events
 from waybill.explain.delays import split_delay
 from waybill.explain.evidence import attempt_evidence, context_evidence
 from waybill.explain.record import Evidence, Remedy, Telling, Who
-from waybill.explain.remedies import operator, to_recipient_admin
+from waybill.explain.remedies import operator, to_recipient_admin, to_relay
 from waybill.explain.said import clause, is_captured, name_server, said_in_attempt
-from waybill.explain.words import count, server, span
+from waybill.explain.words import count, span
 from waybill.model.cause import CATALOGUE, Cause, Responder
 from waybill.model.clock import MINUTE
-from waybill.model.event import Attempted, EventKind
+from waybill.model.event import Attempted, AutoReplied, EventKind
 from waybill.model.outcome import Attempt
 from waybill.model.simulator import is_simulated
 
@@ -30,13 +30,12 @@ def tell(case: Case) -> Telling:
     if earlier:
         evidence.append(attempt_evidence(*earlier[-1]))
     is_test = is_captured(attempt) or is_simulated(case.recipient)
-    if not is_test:
-        evidence += _known_and_unknown(case, attempt)
+    evidence += _auto_reply(case) if is_test else _known_and_unknown(case, attempt)
     return Telling(
         headline=f"{case.recipient}: {_headline(case, attempt, earlier[-1][1].attempt if earlier else None)}",
         evidence=(*evidence, *(() if is_test else context_evidence(case))),
         remedies=_for_tests(case, attempt) if is_test else _remedies(case),
-        scope=attempt.outcome.scope,
+        scope=CATALOGUE[case.cause or Cause.ACCEPTED_BY_RECEIVER].scope,
         responder=Responder.REMOTE,
         permanent=False,
         confidence=attempt.outcome.confidence,
@@ -64,35 +63,48 @@ def _headline(case: Case, attempt: Attempt, before: Attempt | None) -> str:
 
 def _why_late(case: Case, before: Attempt | None, took: int) -> str:
     """What held it up, where something did."""
-    if before is not None:
-        return f" What held it up: {clause(said_in_attempt(case, before), case)}."
     delay = split_delay(case)
-    if took >= LONG and (delay.in_waybill_ms or 0) > (delay.at_receiver_ms or 0):
-        return " Most of that time it waited in Waybill."
-    return ""
+    ours = took >= LONG and (delay.in_waybill_ms or 0) > (delay.at_receiver_ms or 0)
+    inside = " Most of that time it waited in Waybill." if ours else ""
+    if before is not None:
+        return f" What held it up: {clause(said_in_attempt(case, before), case)}.{inside}"
+    return inside
 
 
 def _known_and_unknown(case: Case, attempt: Attempt) -> tuple[Evidence, ...]:
     since = max(0, case.now - attempt.ended_at)
     encrypted = f"over {attempt.tls.version}" if attempt.tls else "without encryption"
     known = [f"taken in full ({case.message.size:,} bytes) {encrypted}"]
-    if case.event_of(EventKind.AUTO_REPLIED) is not None:
-        known.append("an automatic reply came home, so somebody's mail system handled it")
+    known.extend(item.text for item in _auto_reply(case))
     came_home = case.event_of(EventKind.COMPLAINED) or case.event_of(EventKind.BOUNCE_RECEIVED)
     if came_home is None:
         known.append(f"no bounce and no complaint since ({span(since)})")
+    taken = Evidence(at=case.now, kind="known", source="Waybill's ledger", text="; ".join(known))
+    if case.cause is not Cause.ACCEPTED_BY_RECEIVER:
+        return (taken,)
     unknown = f"inbox, Junk, quarantine, a rule of the recipient or administrator, or a fault inside {case.domain}"
     return (
-        Evidence(at=case.now, kind="known", source="Waybill's ledger", text="; ".join(known)),
+        taken,
         Evidence(at=case.now, kind="unknown", source=case.domain, text=unknown),
     )
 
 
+def _auto_reply(case: Case) -> tuple[Evidence, ...]:
+    event = case.event_of(EventKind.AUTO_REPLIED)
+    if event is None or not isinstance(event.fact, AutoReplied):
+        return ()
+    subject = f' "{event.fact.subject}"' if event.fact.subject else ""
+    text = f"an automatic reply came home{subject}, so a mail system behind that server handled the message"
+    return (Evidence(at=event.at, kind="known", source="Waybill's ledger", text=text, event=event.id),)
+
+
 def _remedies(case: Case) -> tuple[Remedy, ...]:
     about = f' for "{case.message.subject}"' if case.message.subject else ""
+    who = name_server(case, case.last_attempt)
+    ask = to_recipient_admin(case, f"Ask the administrator of {case.domain} what became of it.")
     return (
         Remedy(who=Who.RECIPIENT, text=f"Look in Junk or Spam, and search all folders{about}."),
-        to_recipient_admin(case, f"Ask the administrator of {case.domain} what became of it."),
+        to_relay(case, who) if who.startswith("the relay") else ask,
         operator("The whole conversation, as proof that it was handed over.", see_events(case)),
     )
 
@@ -100,6 +112,6 @@ def _remedies(case: Case) -> tuple[Remedy, ...]:
 def _for_tests(case: Case, attempt: Attempt) -> tuple[Remedy, ...]:
     if not is_captured(attempt):
         return (Remedy(who=Who.NOBODY, text="Nothing: the simulator's address did what it is for."),)
-    text = f"To send for real, run the service without --dev. {server(attempt)} is this machine."
+    text = "To send for real, run the service without --dev."
     tries = f" All {count(len(case.attempted), 'attempt')} are there." if len(case.attempted) > 1 else ""
     return (operator(text), operator(f"The conversation is in the ledger.{tries}", see_events(case)))

@@ -8,7 +8,7 @@ from waybill.explain.case import Case
 from waybill.explain.commands import account_of, command
 from waybill.explain.record import Evidence, Remedy, Telling
 from waybill.explain.remedies import operator, sender
-from waybill.explain.words import clock, quoted
+from waybill.explain.words import author, clock, quoted
 from waybill.mail.address import AddressError, parse_mailbox, parse_mailbox_list
 from waybill.model.cause import CATALOGUE, Cause, Responder
 from waybill.model.clock import parse_rfc3339
@@ -67,9 +67,7 @@ def _paused(case: Case, fact: Refused) -> str:
     if name := _detail(fact, "configuration_set"):
         return f'Sending is paused for the configuration set "{name}".'
     if by := _detail(fact, "by"):
-        return (
-            f"Sending of account {case.message.account} is paused by {by}: {_detail(fact, 'reason', 'no reason given')}"
-        )
+        return f"Sending of account {case.message.account} is paused by {author(by)}: {_detail(fact, 'reason', 'no reason given')}"
     return _plain(fact)
 
 
@@ -160,13 +158,14 @@ def _verify(case: Case, fact: Refused) -> Remedies:
             sender("Verify the recipient as an identity, or ask for production access.", see),
             operator("Or give the account production access (PutAccountDetails)."),
         )
-    domain = failing[0].rpartition("@")[2] if failing else "your domain"
+    domain = failing[0].rpartition("@")[2] if failing else ""
+    vouch = command("identities", "verify", argument=domain, options=account_of(case)) if domain else None
     return (
         sender(
-            f"Create {domain} as an identity (CreateEmailIdentity), or if it is there and pending, publish its DNS records.",
+            f"Create {domain or 'the domain'} as an identity (CreateEmailIdentity), or if it is there and pending, publish its DNS records.",
             see,
         ),
-        operator("The operator can also vouch for an identity that is pending:  waybill identities verify NAME"),
+        operator("Or, once it is listed as pending, vouch for it.", vouch),
     )
 
 
@@ -204,7 +203,11 @@ def _address(case: Case, fact: Refused) -> Remedies:
     wrong, field = _detail(fact, "address"), _detail(fact, "field")
     if not wrong:
         return (sender("Name at least one recipient."),)
-    others = "" if wrong == case.delivery.recipient else " The other recipients of the request are not at fault."
+    others = (
+        ""
+        if wrong == case.delivery.recipient or field == "From"
+        else " The other recipients of the request are not at fault."
+    )
     return (sender(f"Correct {wrong!r} in {field}, and send the request again.{others}"),)
 
 

@@ -5,7 +5,7 @@ from waybill.explain.commands import command, take_off_list
 from waybill.explain.record import BranchFinding, Evidence, Remedy, Telling, Verdict, Who
 from waybill.explain.remedies import sender
 from waybill.explain.said import name_server, sentence
-from waybill.explain.words import clock, quoted, without_type
+from waybill.explain.words import author, clock, quoted, without_type
 from waybill.model.cause import Branch, Cause, Responder, Scope
 from waybill.model.event import EventKind, Suppressed
 from waybill.model.message import Status
@@ -93,23 +93,13 @@ def _why(case: Case, entry: Suppression, whose: str) -> str:
         return f"The mailbox simulator's address behaves as if it were on {whose}."
     on_list = f"The address is on {whose} since {clock(entry.at)}"
     if not entry.author.startswith("rule:"):
-        return f"{on_list}, put there by {_author(entry)}."
+        return f"{on_list}, put there by {author(entry.author)}."
     why = "because the recipient complained" if entry.reason is Reason.COMPLAINT else "because mail to it bounced"
     return f"{on_list}, {why}."
 
 
-def _author(entry: Suppression) -> str:
-    """Who made the entry, for people: a rule, the operator, or an API key."""
-    kind, _, name = entry.author.partition(":")
-    if kind == "rule":
-        return f"rule {name}"
-    if kind == "api":
-        return f"API key {name}"
-    return "the operator" if entry.author == "operator" else entry.author
-
-
 def _entry_text(entry: Suppression) -> str:
-    parts = [f"{entry.address}: reason {entry.reason.value}, added {clock(entry.at)} by {_author(entry)}"]
+    parts = [f"{entry.address}: reason {entry.reason.value}, added {clock(entry.at)} by {author(entry.author)}"]
     if entry.message_id:
         parts.append(f"because of message {entry.message_id}")
     if entry.expires_at is not None:

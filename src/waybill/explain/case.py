@@ -7,7 +7,7 @@ from waybill.model.clock import MINUTE, Instant
 from waybill.model.event import Attempted, Event, EventKind, Expired, Held, SuppressionAdded
 from waybill.model.history import DomainHistory
 from waybill.model.message import OPEN_STATUSES, Delivery, Message, Status
-from waybill.model.outcome import Attempt, Outcome
+from waybill.model.outcome import Attempt
 from waybill.model.suppression import Suppression
 
 STUCK_AFTER = 15 * MINUTE
@@ -63,12 +63,6 @@ class Case:
         """The newest attempt."""
         attempted = self.attempted
         return attempted[-1][1].attempt if attempted else None
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """What the newest attempt came to."""
-        attempt = self.last_attempt
-        return attempt.outcome if attempt else None
 
     @property
     def is_open(self) -> bool:

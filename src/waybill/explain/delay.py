@@ -9,7 +9,7 @@ from waybill.explain.remedies import operator, remedies_for, sender
 from waybill.explain.said import clause, said_in_attempt, sentence
 from waybill.explain.words import clock, count, quoted, span
 from waybill.model.cause import Branch, Responder, Scope
-from waybill.model.event import EventKind, Expired, Held
+from waybill.model.event import Attempted, Event, EventKind, Expired, Held
 from waybill.model.message import Status
 
 
@@ -65,7 +65,7 @@ def tell_waiting(case: Case) -> Telling:
     """Accepted, and nothing has gone wrong."""
     waits = span(max(0, case.now - case.message.accepted_at))
     evidence = [
-        Evidence(at=event.at, kind="ledger", source="Waybill's ledger", text="accepted, and on disk", event=event.id)
+        Evidence(at=event.at, kind="known", source="Waybill's ledger", text="accepted, and on disk", event=event.id)
         for event in case.events
         if event.kind is EventKind.ACCEPTED
     ]
@@ -111,7 +111,7 @@ def tell_expired(case: Case) -> Telling:
     assert event is not None
     fact = event.fact
     assert isinstance(fact, Expired)
-    attempt = case.last_attempt
+    last = _last_word(case, fact)
     tried = count(len(case.attempted), "attempt")
     limit = "the configuration set's MaxDeliverySeconds" if fact.by_configuration_set else "delivery.max_lifetime"
     evidence = [
@@ -123,7 +123,7 @@ def tell_expired(case: Case) -> Telling:
             event=event.id,
         )
     ]
-    if attempt is None:
+    if last is None:
         return Telling(
             headline=f"{case.recipient}: not delivered. Its time of {span(fact.limit_ms)} ran out inside Waybill, before any attempt was made.",
             evidence=(*evidence, *ledger_evidence(case, "no attempt to deliver it is on record")),
@@ -135,6 +135,7 @@ def tell_expired(case: Case) -> Telling:
             responder=fact.responder,
             permanent=True,
         )
+    attempt = last[1].attempt
     said = said_in_attempt(case, attempt)
     longer = (
         (sender("Or give it more time: this configuration set's MaxDeliverySeconds ended it, not the installation."),)
@@ -144,7 +145,7 @@ def tell_expired(case: Case) -> Telling:
     return Telling(
         headline=f"{case.recipient}: not delivered. Waybill tried for {span(fact.limit_ms)} ({tried}) and gave up. "
         f"The last answer: {clause(said, case)}.",
-        evidence=(*evidence, attempt_evidence(*case.attempted[-1]), *context_evidence(case)),
+        evidence=(*evidence, attempt_evidence(*last), *context_evidence(case)),
         remedies=(
             *remedies_for(said, case),
             *longer,
@@ -155,3 +156,10 @@ def tell_expired(case: Case) -> Telling:
         permanent=True,
         confidence=attempt.outcome.confidence,
     )
+
+
+def _last_word(case: Case, fact: Expired) -> tuple[Event, Attempted] | None:
+    """The newest attempt that gave the cause on record; else the newest of all."""
+    attempted = case.attempted
+    given = [pair for pair in attempted if pair[1].attempt.outcome.cause is fact.underlying_cause]
+    return (given or attempted or (None,))[-1]

@@ -9,7 +9,7 @@ from waybill.explain.facts import Facts
 from waybill.explain.record import BranchFinding, Explanation, Next, RecipientExplanation, Telling
 from waybill.explain.timeline import list_events
 from waybill.explain.words import clock
-from waybill.model.cause import CATALOGUE, Branch, Scope
+from waybill.model.cause import CATALOGUE, Branch, Cause
 from waybill.model.clock import Instant
 from waybill.model.event import (
     Attempted,
@@ -32,6 +32,9 @@ _BRANCHES: dict[Branch, Callable[[Case], BranchFinding]] = {
     Branch.DELAY: delay.find,
     Branch.SERVICE: service.find,
 }
+
+_FINAL = frozenset({Cause.COMPLAINT, Cause.UNSUBSCRIBED})
+"""Causes that no correction settles."""
 
 _TELLERS: dict[type, Callable[[Case], Telling]] = {
     Refused: account.tell,
@@ -109,10 +112,10 @@ def _next(case: Case, telling: Telling) -> Next:
         return Next(text=_what_waits(case), retry_at=delivery.next_at, expires_at=delivery.expires_at)
     if delivery.status is Status.DELIVERED:
         return Next(text="Nothing more from Waybill. If a bounce or a complaint comes home, this answer changes.")
-    if delivery.status is Status.COMPLAINED or (telling.permanent and telling.scope is Scope.RECIPIENT):
-        return Next(text="Nothing: this is final.")
     if delivery.status is Status.REFUSED:
         return Next(text="Nothing: the request is over. When the cause is settled, send it again.")
+    if case.cause in _FINAL or (telling.permanent and case.cause and CATALOGUE[case.cause].suppress):
+        return Next(text="Nothing: this is final.")
     return Next(text="Nothing: Waybill does not send this message again. When the cause is settled, send it anew.")
 
 

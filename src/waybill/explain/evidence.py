@@ -3,16 +3,17 @@
 from waybill.explain.case import Case
 from waybill.explain.record import Evidence
 from waybill.explain.words import clock, count, quoted, server, span, verbatim, without_type
-from waybill.model.cause import CATALOGUE, Responder, Scope
+from waybill.model.cause import CATALOGUE, Branch, Responder, Scope
 from waybill.model.event import Attempted, Event
 from waybill.model.message import Status
+from waybill.model.simulator import is_simulated
 
 _KINDS = {
-    Responder.DNS: ("dns", "the DNS"),
-    Responder.NETWORK: ("network", None),
-    Responder.WAYBILL: ("waybill", "Waybill"),
-    Responder.REMOTE: ("smtp", None),
-    Responder.RECIPIENT: ("report", None),
+    Responder.DNS: "dns",
+    Responder.NETWORK: "network",
+    Responder.WAYBILL: "waybill",
+    Responder.REMOTE: "smtp",
+    Responder.RECIPIENT: "report",
 }
 _SETTLED = frozenset({Status.DELIVERED, Status.COMPLAINED})
 
@@ -24,11 +25,12 @@ def attempt_evidence(event: Event, fact: Attempted) -> Evidence:
     if outcome.reply is not None:
         source = f"{server(attempt, outcome)}{_step(outcome.command)}, attempt {attempt.number}"
         return Evidence(at=event.at, kind="smtp_reply", source=source, text=verbatim(outcome.reply), event=event.id)
-    kind, who = _KINDS[outcome.responder]
+    kind = _KINDS[outcome.responder]
+    who = "the DNS" if kind == "dns" else f"Waybill, at {server(attempt, outcome)}" if attempt.ip else "Waybill"
     return Evidence(
         at=event.at,
         kind=kind,
-        source=f"{who or server(attempt, outcome)}, attempt {attempt.number}",
+        source=f"{who}, attempt {attempt.number}",
         text=quoted(without_type(outcome.diagnostic)),
         event=event.id,
     )
@@ -46,7 +48,7 @@ def _step(command: str | None) -> str:
 def context_evidence(case: Case) -> tuple[Evidence, ...]:
     """What else the ledger knows of this domain and address, where it bears on the answer."""
     history = case.history
-    if history is None:
+    if history is None or is_simulated(case.recipient):
         return ()
     parts = []
     if history.delivered_to_domain:
@@ -56,7 +58,8 @@ def context_evidence(case: Case) -> tuple[Evidence, ...]:
     elif history.last_delivered_to_domain is not None:
         parts.append(f"{case.domain} last took a message from us {_ago(case, history.last_delivered_to_domain)}")
     if history.last_delivered_to_address is not None:
-        parts.append(f"mail to this very address was last taken {_ago(case, history.last_delivered_to_address)}")
+        then = ": it existed then" if case.blames(Branch.ADDRESS) else ""
+        parts.append(f"mail to this very address was last taken {_ago(case, history.last_delivered_to_address)}{then}")
     if history.last_bounced_address is not None:
         parts.append(f"mail to it last bounced {_ago(case, history.last_bounced_address)}")
     others = also_met(case)

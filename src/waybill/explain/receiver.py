@@ -6,10 +6,20 @@ from waybill.explain.record import BranchFinding, Evidence, Telling, Verdict
 from waybill.explain.remedies import remedies_for
 from waybill.explain.said import clause, said_in_attempt, said_in_report, sentence
 from waybill.explain.words import quoted, without_type
-from waybill.model.cause import Branch, Responder
+from waybill.model.cause import CATALOGUE, Branch, Responder, Scope
 from waybill.model.event import Attempted, BounceReceived, EventKind
 from waybill.model.message import Status
-from waybill.model.outcome import Attempt, Result
+from waybill.model.outcome import Attempt, Outcome, Result
+
+_ABOUT = {
+    Scope.RECIPIENT_DOMAIN: "the recipient's domain or its server",
+    Scope.PROVIDER: "the receiving server",
+    Scope.SENDER_DOMAIN: "the sender",
+    Scope.SOURCE_IP: "our sending IP",
+    Scope.CONTENT: "the content",
+    Scope.ACCOUNT: "the account",
+    Scope.SERVICE: "Waybill",
+}
 
 
 def find(case: Case) -> BranchFinding:
@@ -52,13 +62,15 @@ def tell_refused(case: Case) -> Telling:
     attempt = event.fact.attempt
     outcome = attempt.outcome
     said = said_in_attempt(case, attempt)
+    stands = case.delivery.cause
+    more = f" {CATALOGUE[stands].meaning}" if stands not in {None, outcome.cause} and stands is not None else ""
     yet = " yet" if case.is_open else ""
     evidence = [attempt_evidence(event, event.fact)]
     first_event, first = case.attempted[0]
     if first_event.id != event.id and first.attempt.outcome.diagnostic != outcome.diagnostic:
         evidence.append(attempt_evidence(first_event, first))
     return Telling(
-        headline=f"{case.recipient}: not delivered{yet}. {sentence(clause(said, case))}",
+        headline=f"{case.recipient}: not delivered{yet}. {sentence(clause(said, case))}{more}",
         evidence=(*evidence, *context_evidence(case)),
         remedies=remedies_for(said, case),
         scope=outcome.scope,
@@ -88,12 +100,17 @@ def _effect_of(case: Case, attempt: Attempt) -> str | None:
         return (
             "The address was put on no suppression list: the mailbox simulator's never are, and suppression can be off."
         )
+    return f"The address was NOT put on a suppression list: {_why_not_listed(outcome)}."
+
+
+def _why_not_listed(outcome: Outcome) -> str:
+    if outcome.responder is Responder.WAYBILL:
+        return "no server has refused it"
+    if outcome.scope is not Scope.RECIPIENT:
+        return f"this is about {_ABOUT[outcome.scope]}, not about the address"
     if outcome.permanent and outcome.confidence != "certain":
-        return "The address was NOT put on a suppression list: the words leave some doubt."
-    about = outcome.scope.value.replace("_", " ")
-    if outcome.scope.value == "recipient":
-        return "The address was NOT put on a suppression list: the refusal does not say that the address is wrong."
-    return f"The address was NOT put on a suppression list: the refusal is about the {about}, not about the address."
+        return "the words leave some doubt"
+    return "the refusal does not say that the address is wrong"
 
 
 def tell_returned(case: Case) -> Telling:
@@ -119,7 +136,7 @@ def tell_returned(case: Case) -> Telling:
         evidence.append(attempt_evidence(delivered, delivered.fact))
     unlisted = "The address was NOT put on a suppression list by this report."
     return Telling(
-        headline=f"{case.recipient}: came back. The message had been taken, and a bounce mail came later: {clause(said, case)}.",
+        headline=f"{case.recipient}: came back in a bounce mail, after it had been taken. {sentence(clause(said, case))}",
         evidence=(*evidence, *context_evidence(case)),
         remedies=remedies_for(said, case),
         scope=fact.scope,

@@ -8,8 +8,9 @@ from waybill.explain.commands import account_of, command, see_events, take_off_l
 from waybill.explain.near import near_domain
 from waybill.explain.record import Remedy, Who
 from waybill.explain.said import Said, from_domain, return_path_domain, source_ip
-from waybill.explain.words import clock, server, without_type
+from waybill.explain.words import clock, one_line, server
 from waybill.model.cause import CATALOGUE, Cause, Scope
+from waybill.model.outcome import Stage
 from waybill.model.simulator import is_simulated
 
 Remedies: TypeAlias = tuple[Remedy, ...]
@@ -27,25 +28,40 @@ def operator(text: str, line: str | None = None) -> Remedy:
 
 def to_recipient_admin(case: Case, text: str) -> Remedy:
     """What the recipient's administrator should be told: the line that they search their logs by."""
+    return Remedy(who=Who.RECIPIENT_ADMIN, text=f"{text}{_search_line(case)}")
+
+
+def _search_line(case: Case) -> str:
+    """What the other side's logs can be searched by; nothing where no server has answered."""
     attempt = case.last_attempt
-    if attempt is None:
-        return Remedy(who=Who.RECIPIENT_ADMIN, text=text)
-    source = f" from {attempt.source_ip}" if attempt.source_ip else ""
-    words = without_type(attempt.outcome.diagnostic)
-    line = f"{clock(attempt.ended_at)},{source} to {server(attempt)}, for {case.recipient}: {words}"
-    return Remedy(who=Who.RECIPIENT_ADMIN, text=f"{text} This line is what they search by:\n{line}")
+    if attempt is None or attempt.outcome.reply is None:
+        return ""
+    source = f"from {attempt.source_ip} " if attempt.source_ip else ""
+    words = one_line(attempt.outcome.reply)
+    line = f"{clock(attempt.ended_at)}, {source}to {server(attempt)}, for {case.recipient}: {words}"
+    return f" This line is what they search by:\n{line}"
+
+
+def to_relay(case: Case, who: str) -> Remedy:
+    """Whom to ask where all mail goes through a relay."""
+    return operator(f"Ask whoever runs {who} what became of it.{_search_line(case)}")
 
 
 def undo_suppression(case: Case) -> Remedies:
     """How to take the recipient off the lists that this message put it on."""
     lists = {added.list for added in case.added}
     remedies = []
+    ends = next((added.expires_at for added in case.added if added.list == "global" and added.expires_at), None)
     if "account" in lists:
         text = "If the address turns out to be right, take it off your suppression list, then send again."
         remedies.append(sender(text, take_off_list(case, case.recipient, on_global=False)))
     if "global" in lists:
-        also = "Then also take it off" if remedies else "If the address turns out to be right, take it off"
-        text = f"{also} this installation's global list."
+        by_itself = f", which otherwise ends on {clock(ends)}" if ends else ""
+        text = (
+            f"Accounts that list no bounces of their own are stopped by this installation's global list{by_itself}:"
+            if remedies
+            else f"If the address turns out to be right, take it off this installation's global list{by_itself}."
+        )
         remedies.append(operator(text, take_off_list(case, case.recipient, on_global=True)))
     return tuple(remedies)
 
@@ -55,12 +71,18 @@ def remedies_for(said: Said, case: Case) -> Remedies:
     make = _BY_RULE.get(said.rule) or _BY_CAUSE.get(said.cause)
     remedies = make(said, case) if make else _from_catalogue(said.cause)
     if is_simulated(case.recipient):
-        text = "Nothing: this address of the mailbox simulator always behaves so. With a real recipient it would be:"
-        return (Remedy(who=Who.NOBODY, text=text), *remedies)
+        return with_simulator_note(remedies)
     if case.is_open:
         by_itself = "Nothing: Waybill tries again by itself." if not remedies else "Waybill tries again meanwhile."
         return (*remedies, Remedy(who=Who.NOBODY, text=by_itself))
     return remedies or (sender("Send the message again, later."),)
+
+
+def with_simulator_note(remedies: Remedies) -> Remedies:
+    """The remedies that a real recipient would call for, after the word that here nothing is to be done."""
+    text = "Nothing: this address of the mailbox simulator always behaves so."
+    what = " With a real recipient it would be:" if remedies else ""
+    return (Remedy(who=Who.NOBODY, text=text + what), *remedies)
 
 
 def _from_catalogue(cause: Cause) -> Remedies:
@@ -81,6 +103,8 @@ def _wrong_address(said: Said, case: Case) -> Remedies:
     else:
         meant = near_domain(case.domain)
         text = "Check the spelling of the address."
+    if said.cause is Cause.DOMAIN_NO_MAIL:
+        text = f"Use another address: nobody at {case.domain} can receive mail."
     guess = f"Did you mean {case.recipient.rpartition('@')[0]}@{meant}? " if meant else ""
     return (sender(guess + text), *undo_suppression(case))
 
@@ -108,7 +132,11 @@ def _reputation(said: Said, case: Case) -> Remedies:
 
 def _sender_auth(said: Said, case: Case) -> Remedies:  # noqa: ARG001 - one signature for all
     domain, path = from_domain(case), return_path_domain(case)
-    signed = "carries our DKIM signature" if case.message.dkim_header else "may carry no DKIM signature of that domain"
+    signed = (
+        "carries a DKIM signature that Waybill made"
+        if case.message.dkim_header
+        else f"was signed with DKIM only if {case.message.identity or domain} is a verified identity with a key"
+    )
     spf = f"SPF is checked for {path}" if path else "SPF is checked for the return path's domain"
     aligned = path is not None and (path == domain or path.endswith(f".{domain}"))
     aligns = "" if aligned else f", which counts for DMARC only where it is a custom MAIL FROM domain under {domain}"
@@ -125,13 +153,15 @@ def _sender_auth(said: Said, case: Case) -> Remedies:  # noqa: ARG001 - one sign
     return (sender(text, show), facts)
 
 
-def _sender_invalid(said: Said, case: Case) -> Remedies:  # noqa: ARG001 - one signature for all
+def _sender_invalid(said: Said, case: Case) -> Remedies:
     path = return_path_domain(case)
-    names = " and ".join(dict.fromkeys(name for name in (path, from_domain(case)) if name))
+    about_path = path is not None and said.stage in {Stage.MAIL, Stage.RCPT}
+    names = [path] if about_path else dict.fromkeys((path, from_domain(case)))
+    named = " and ".join(name for name in names if name)
     return (
         operator(
-            f"Make {names} resolve and take mail (MX or A record). The return path is a custom MAIL FROM domain of the "
-            "identity, else the setting inbound.bounce_domain."
+            f"Make {named} resolve and take mail (MX or A record). The return path is the identity's custom MAIL FROM "
+            "domain, else the setting inbound.bounce_domain."
         ),
     )
 
@@ -200,19 +230,20 @@ _BY_CAUSE: dict[Cause, Callable[[Said, Case], Remedies]] = {
     Cause.ATTACHMENT_REJECTED: _tell(sender("Remove the attachment, or send a link in its place.")),
     Cause.CONTENT_MALFORMED: _tell(sender("Correct the header or the part of the message that the reply names.")),
     Cause.I18N_UNSUPPORTED: _tell(sender("Use an address in ASCII, if the recipient has one.")),
+    Cause.DELIVERY_EXPIRED: _ask_admin("Ask the administrator of {domain} where it waited, and for what."),
     Cause.RELAY_DENIED: _ask_admin(
         "Tell the administrator of {domain}: its MX records name a server that refuses its mail."
     ),
     Cause.AUTH_REQUIRED: _ask_admin(
         "Tell the administrator of {domain}: its MX records name a server that wants a login.",
-        operator("Or, if all mail goes through a relay: give its user name and password (setting delivery.relay)."),
+        operator("If all mail goes through a relay, give its user name and password (setting delivery.relay)."),
     ),
     Cause.ROUTING_LOOP: _ask_admin(
         "Tell the administrator of {domain} that its MX records or forwarding go in circles."
     ),
-    Cause.SERVER_MISCONFIGURED: _ask_admin("Tell the administrator of {domain}."),
+    Cause.SERVER_MISCONFIGURED: _ask_admin("Tell the administrator of {domain} what their server says."),
     Cause.TLS_REQUIRED: _ask_admin(
-        "Tell the administrator of {domain}.",
+        "Tell the administrator of {domain} what is wrong with their server's encryption.",
         sender("If it may go unencrypted, send it with a configuration set whose TLS policy is OPTIONAL."),
     ),
     Cause.PROTOCOL_ERROR: lambda _, case: (
@@ -246,6 +277,9 @@ _BY_CAUSE: dict[Cause, Callable[[Said, Case], Remedies]] = {
 _BY_RULE: dict[str, Callable[[Said, Case], Remedies]] = {
     "failure-private-address": _tell(
         operator("If this server is to be reached, allow it: setting delivery.allow_private = true.")
+    ),
+    "waybill-failure": lambda _, __: (
+        operator("Look into the service's log at that time, and report the fault.", command("status")),
     ),
     "failure-address-literal": _tell(sender("Use an address with a domain name.")),
 }

@@ -52,7 +52,7 @@ def said_in_report(fact: BounceReceived) -> Said:
         responder=Responder.REMOTE,
         stage=Stage.RETURNED,
         rule=fact.rule,
-        who="the bounce mail",
+        who="the receiving side",
         in_words=True,
     )
 
@@ -208,6 +208,7 @@ _FAILURES: dict[str, Phrase] = {
     ),
     "failure-address-literal": lambda _, __: "Waybill does not deliver to an IP address in place of a domain",
     "failure-loop": lambda _, c: f"the DNS leads mail for {c.domain} back to this server",
+    "waybill-failure": lambda _, __: "the attempt failed inside Waybill itself",
     "failure-malformed-reply": lambda s, _: f"{s.who} gave an answer that is not SMTP",
     "failure-tls-not-offered": lambda s, _: (
         f"this message must go encrypted, and {s.who} offers no encryption (STARTTLS)"

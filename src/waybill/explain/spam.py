@@ -4,12 +4,13 @@ from waybill.explain.case import Case
 from waybill.explain.commands import see_events, take_off_list
 from waybill.explain.evidence import attempt_evidence
 from waybill.explain.record import BranchFinding, Evidence, Remedy, Telling, Verdict
-from waybill.explain.remedies import sender
+from waybill.explain.remedies import sender, with_simulator_note
 from waybill.explain.said import clause, said_in_attempt, sentence
 from waybill.explain.words import quoted, span
 from waybill.model.cause import CATALOGUE, Branch, Cause, Responder, Scope
 from waybill.model.event import Attempted, Complained, EventKind, MalwareFound
 from waybill.model.message import Status
+from waybill.model.simulator import is_simulated
 
 _COMPLAINTS = {
     None: "the recipient marked it as spam",
@@ -92,7 +93,8 @@ def _after_complaint(case: Case, lists: set[str]) -> tuple[Remedy, ...]:
     )
     text = "Only if the recipient asks you to write again, take the address off the list."
     undo = (sender(text, take_off_list(case, case.recipient, on_global=name == "global")) for name in sorted(lists))
-    return (stop, *undo)
+    remedies = (stop, *undo)
+    return with_simulator_note(remedies) if is_simulated(case.recipient) else remedies
 
 
 def tell_malware(case: Case) -> Telling:

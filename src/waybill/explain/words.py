@@ -1,15 +1,18 @@
 """How times, hosts and replies are written for people."""
 
 import ipaddress
+import re
 
 from waybill.model.clock import DAY, HOUR, MINUTE, SECOND, Instant, rfc3339
 from waybill.model.outcome import Attempt, Outcome, Reply
 
+_REPEATED = re.compile(r"^[245]\.\d{1,3}\.\d{1,3} +")
+
 
 def span(milliseconds: int) -> str:
-    """A length of time: ``0.4 s``, ``16 min 4 s``, ``14 h``, ``3 days``."""
+    """A length of time: ``0.03 s``, ``4.2 s``, ``16 min 4 s``, ``14 h``, ``3 days``."""
     if milliseconds < 10 * SECOND:
-        return f"{milliseconds / SECOND:.1f} s" if milliseconds >= 100 or not milliseconds else "under 0.1 s"
+        return f"{milliseconds / SECOND:.{2 if milliseconds < SECOND else 1}f} s"
     for unit, name, smaller, smaller_name in (
         (DAY, "day", HOUR, "h"),
         (HOUR, "h", MINUTE, "min"),
@@ -48,6 +51,19 @@ def verbatim(reply: Reply) -> str:
     lines = reply.lines or ("",)
     last = len(lines) - 1
     return "\n".join(f"{reply.code}{' ' if index == last else '-'}{line}".rstrip() for index, line in enumerate(lines))
+
+
+def one_line(reply: Reply) -> str:
+    """A reply on one line, without the enhanced code that many servers repeat on each (RFC 2034 §4)."""
+    first, *rest = reply.lines or ("",)
+    return " ".join([f"{reply.code} {first}", *(_REPEATED.sub("", line) for line in rest)]).rstrip()
+
+
+def author(name: str) -> str:
+    """Who did something, for people: ``rule user-unknown``, ``API key AKIA…``, ``the operator``."""
+    kind, _, which = name.partition(":")
+    named = {"rule": f"rule {which}", "api": f"API key {which}"}.get(kind)
+    return named or ("the operator" if name == "operator" else name)
 
 
 def quoted(text: str) -> str:

@@ -1,5 +1,6 @@
 """A message, its deliveries (one per recipient), and how their state is named."""
 
+import re
 import uuid
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,6 +9,7 @@ from waybill.model.cause import Cause
 from waybill.model.clock import Instant
 
 REGION_CODE = "0100"
+_SES_ID = re.compile(r"[0-9a-f]{4}([0-9a-f]{12})-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9]{6}")
 
 
 class Status(StrEnum):
@@ -112,8 +114,8 @@ def message_id_instant(message_id: str) -> Instant:
     Raises:
         ValueError: the id is not of SES's form.
     """
-    head, _, rest = message_id.partition("-")
-    if len(head) != 16 or len(rest) != 43:
+    match = _SES_ID.fullmatch(message_id)
+    if match is None:
         msg = f"{message_id!r} is not a message id of the form 0100<12 hex>-<uuid>-000000"
         raise ValueError(msg)
-    return int(head[4:], 16)
+    return int(match[1], 16)

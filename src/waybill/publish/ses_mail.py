@@ -40,7 +40,7 @@ def event_mail(message: Message, installation: Installation, kind: SesEvent, att
     }
     if kind is not SesEvent.RENDERING_FAILURE:
         mail["headers"] = [{"name": name, "value": value} for name, value in headers]
-        mail["commonHeaders"] = _common_headers(headers, message.id)
+        mail["commonHeaders"] = _headers_at_a_glance(headers, message.id)
     mail["tags"] = _tags(message, attempt)
     return mail
 
@@ -63,7 +63,7 @@ def notification_mail(message: Message, installation: Installation, *, with_head
         mail |= {
             "headersTruncated": message.headers_truncated,
             "headers": [{"name": header, "value": value} for header, value in headers],
-            "commonHeaders": _common_headers(headers, own_id.strip().strip("<>")),
+            "commonHeaders": _headers_at_a_glance(headers, own_id.strip().strip("<>")),
         }
     return {key: value for key, value in mail.items() if value is not None}
 
@@ -73,7 +73,7 @@ def _source_arn(message: Message, installation: Installation) -> str:
     return f"arn:aws:ses:{installation.region}:{message.account}:identity/{identity}"
 
 
-def _common_headers(headers: tuple[tuple[str, str], ...], message_id: str) -> dict[str, Any]:
+def _headers_at_a_glance(headers: tuple[tuple[str, str], ...], message_id: str) -> dict[str, Any]:
     common: dict[str, Any] = {}
     subject = None
     for name, value in headers:

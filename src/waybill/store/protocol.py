@@ -66,7 +66,11 @@ class NewDelivery:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Acceptance:
-    """All that accepting (or refusing) one message writes. ``content`` is None where nothing will be sent."""
+    """All that accepting (or refusing) one message writes. ``content`` is None where nothing will be sent.
+
+    ``counts_against_quota`` False: the 24-hour quota is neither asked nor used up; the rate still is (as SES treats mail to
+    its simulator).
+    """
 
     message: Message
     content: bytes | None
@@ -111,7 +115,7 @@ class Settlement:
     ``lease_owner`` must still hold the lease; None settles without one (feedback that came home).
     ``attempts`` is the new count. ``suppressions`` are entries to add (their ``event`` is filled in with the
     id of the first of ``events``). ``dkim_header``, where given, is kept for later attempts. The message's content
-    is deleted once all its deliveries are final. ``statistics`` says whether a bounce or complaint counts.
+    is deleted once all its deliveries are final.
     """
 
     delivery_id: int

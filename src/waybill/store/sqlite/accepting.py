@@ -54,7 +54,7 @@ def _admit(transaction: Transaction, acceptance: Acceptance) -> Accepted:
     if acceptance.content is None and _is_open(acceptance):
         return ValueError(f"message {acceptance.message.id} has open deliveries and no content to send")
     recipients = sum(new.status is not Status.REFUSED for new in acceptance.deliveries)
-    if acceptance.counts_against_quota and recipients:
+    if recipients:
         reached = check_limits(transaction, acceptance, recipients)
         if reached is not None:
             return reached

@@ -28,7 +28,7 @@ def check_limits(transaction: Transaction, acceptance: Acceptance, recipients: i
         sent = transaction.counted(SENT_SECOND, account, second, second)
         if sent and sent + recipients > max(1, limits.per_second):
             return LimitReached(kind=LimitKind.RATE, limit=limits.per_second, sent=sent, free_at=second + SECOND)
-    if limits.per_24_hours > 0:
+    if limits.per_24_hours > 0 and acceptance.counts_against_quota:
         sent = transaction.counted(SENT, account, _first_minute(now - DAY), _FOR_EVER)
         if sent + recipients > limits.per_24_hours:
             return LimitReached(
@@ -57,9 +57,10 @@ def _free_at(transaction: Transaction, account: str, now: Instant, needed: int) 
 
 
 def count_sent(transaction: Transaction, acceptance: Acceptance, recipients: int) -> None:
-    """Counts recipients against the quota, and against the rate where there is one."""
+    """Counts recipients against the quota (unless the message does not count), and against the rate where there is one."""
     account, now = acceptance.message.account, acceptance.message.accepted_at
-    transaction.count(SENT, account, now - now % MINUTE, recipients)
+    if acceptance.counts_against_quota:
+        transaction.count(SENT, account, now - now % MINUTE, recipients)
     if acceptance.limits.per_second > 0:
         transaction.count(SENT_SECOND, account, now - now % SECOND, recipients)
 

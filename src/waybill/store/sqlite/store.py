@@ -160,7 +160,7 @@ class SqliteStore:
     ) -> list[Suppression]:
         return await self._readers.read(
             lambda connection: lists.listed(
-                connection, account, reasons=reasons, since=since, until=until, after=after, limit=limit
+                connection, account, reasons=reasons, period=(since, until), after=after, limit=limit
             )
         )
 

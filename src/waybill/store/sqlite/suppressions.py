@@ -56,13 +56,12 @@ def suppressed(
     return [suppression_of(row) for row in rows]
 
 
-def listed(  # noqa: PLR0913 - the parameters are the protocol's
+def listed(
     connection: sqlite3.Connection,
     account: str,
     *,
     reasons: Sequence[Reason],
-    since: Instant | None,
-    until: Instant | None,
+    period: tuple[Instant | None, Instant | None],
     after: str,
     limit: int,
 ) -> list[Suppression]:
@@ -71,6 +70,6 @@ def listed(  # noqa: PLR0913 - the parameters are the protocol's
         f"SELECT {SUPPRESSION} FROM suppressions WHERE account = ? AND address > ?"
         " AND (? OR reason IN (SELECT value FROM json_each(?)))"
         " AND at >= ifnull(?, at) AND at <= ifnull(?, at) ORDER BY address LIMIT ?",
-        (account, after, not reasons, json.dumps(list(reasons)), since, until, limit),
+        (account, after, not reasons, json.dumps(list(reasons)), *period, limit),
     ).fetchall()
     return [suppression_of(row) for row in rows]

@@ -1,0 +1,56 @@
+"""Who may ask Waybill's own API: this machine without more, everybody else with a signed request for their own account."""
+
+import hashlib
+import ipaddress
+
+from starlette.requests import Request
+
+from waybill.api.authenticate import read_claim
+from waybill.api.authorization import Fault, Head, NotAuthentic
+from waybill.model.clock import Instant
+from waybill.store.protocol import Store
+
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+"""Fields that a proxy adds: then the peer is the proxy, and who asks is not this machine."""
+
+_NO_BODY = hashlib.sha256(b"").hexdigest()
+
+HOW = (
+    "sign the request with an access key as for SES (AWS Signature Version 4, service ses), or ask from the machine "
+    "that the service runs on"
+)
+
+
+async def account_asking(request: Request, store: Store, now: Instant) -> str | None:
+    """The account whose messages the caller may see; None: all of them, since the operator asks on this machine.
+
+    A signed request sees its own account, wherever it comes from.
+
+    Raises:
+        NotAuthentic: another machine without a valid signature.
+        StoreUnavailable: the key could not be looked up.
+    """
+    scope = request.scope
+    signed = "authorization" in request.headers or "X-Amz-Signature" in request.query_params
+    if not signed:
+        if _is_local(request):
+            return None
+        raise NotAuthentic(Fault.MISSING, f"This is open to the service's own machine only: {HOW}.")
+    head = Head(
+        method=request.method,
+        path=scope["raw_path"].partition(b"?")[0],
+        query=scope["query_string"],
+        fields=scope["headers"],
+    )
+    claim = await read_claim(store, head, ("ses",), now)
+    claim.prove(_NO_BODY)
+    return claim.caller.account
+
+
+def _is_local(request: Request) -> bool:
+    if request.client is None or any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        return ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

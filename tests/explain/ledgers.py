@@ -1,0 +1,228 @@
+"""Ledgers that nobody thought of: any events in any order under any status, well typed and otherwise senseless."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.explain.life import FEEDBACK, START, message
+from waybill.explain import Facts
+from waybill.model.cause import Cause, Responder, Scope
+from waybill.model.clock import DAY
+from waybill.model.event import (
+    FACTS,
+    Accepted,
+    Attempted,
+    AutoReplied,
+    BounceReceived,
+    Complained,
+    Event,
+    EventKind,
+    Expired,
+    Held,
+    MalwareFound,
+    Refused,
+    RenderingFailed,
+    Suppressed,
+    SuppressionAdded,
+)
+from waybill.model.history import DomainHistory
+from waybill.model.message import Delivery, Source, Status
+from waybill.model.outcome import Attempt, Line, Outcome, Reply, Result, Speaker, Stage
+from waybill.model.suppression import Reason, Suppression
+
+TEXT = st.one_of(
+    st.text(max_size=40),
+    st.sampled_from(["", "smtp; 550 5.1.1 no", "captured by Waybill, not sent on", "rule:x", "a@b.example", "\x1b[2J"]),
+)
+ADDRESS = st.sampled_from(["a@b.example", "", "x", "-a@gmial.com", "bounce@simulator.amazonses.com", "ü@[192.0.2.1]"])
+AT = st.integers(START - DAY, START + 2 * DAY)
+MAYBE_AT = st.none() | AT
+CAUSE = st.sampled_from(Cause)
+CONFIDENCE = st.sampled_from(["certain", "likely", "possible"])
+IP = st.sampled_from([None, "192.0.2.7", "127.0.0.1", "::1", "nonsense"])
+
+REPLY = st.builds(Reply, code=st.integers(200, 599), enhanced=st.none(), lines=st.lists(TEXT, max_size=3).map(tuple))
+OUTCOME = st.builds(
+    Outcome,
+    result=st.sampled_from(Result),
+    cause=CAUSE,
+    scope=st.sampled_from(Scope),
+    responder=st.sampled_from(Responder),
+    permanent=st.booleans(),
+    stage=st.sampled_from(Stage),
+    status=TEXT,
+    diagnostic=TEXT.filter(bool),
+    rule=st.sampled_from(["failure-no-address", "failure-private-address", "waybill-failure", "any"]),
+    confidence=CONFIDENCE,
+    reply=st.none() | REPLY,
+    command=st.none() | TEXT,
+    host=st.none() | TEXT,
+    ip=IP,
+)
+ATTEMPT = st.builds(
+    Attempt,
+    number=st.integers(1, 9),
+    started_at=AT,
+    ended_at=AT,
+    outcome=OUTCOME,
+    mx=st.none() | TEXT,
+    ip=IP,
+    port=st.none() | st.just(25),
+    source_ip=IP,
+    helo=st.none() | TEXT,
+    transcript=st.lists(
+        st.builds(
+            Line,
+            at=AT,
+            who=st.sampled_from(Speaker),
+            text=TEXT | st.sampled_from(["RCPT TO:<a@b.example>", "MAIL FROM:<x@y.example>", "250 ok", "250-ok"]),
+        ),
+        max_size=4,
+    ).map(tuple),
+)
+ENTRY = st.builds(
+    Suppression,
+    account=st.sampled_from(["", "100000000001"]),
+    address=ADDRESS,
+    reason=st.sampled_from(Reason),
+    at=AT,
+    author=TEXT,
+    message_id=st.none() | TEXT,
+    diagnostic=st.none() | TEXT,
+    event=st.none() | st.integers(1, 99),
+    expires_at=MAYBE_AT,
+)
+
+_FACTS: dict[type, st.SearchStrategy[Any]] = {
+    Accepted: st.builds(Accepted),
+    Refused: st.builds(
+        Refused,
+        cause=CAUSE,
+        code=TEXT,
+        text=TEXT,
+        status=st.none() | st.just(400),
+        detail=st.none()
+        | st.dictionaries(
+            st.sampled_from(["field", "address", "identities", "by", "configuration_set", "template", "free_at"]),
+            TEXT,
+            max_size=4,
+        ),
+    ),
+    RenderingFailed: st.builds(
+        RenderingFailed,
+        cause=CAUSE,
+        error=TEXT,
+        template=st.none() | TEXT,
+        template_version=st.none() | st.integers(1, 9),
+        part=st.none() | st.just("text"),
+        line=st.none() | st.integers(1, 9),
+        column=st.none() | st.integers(1, 9),
+        tag=st.none() | TEXT,
+        variable=st.none() | TEXT | st.just("a.b.c"),
+        available=st.lists(TEXT, max_size=20).map(tuple),
+        closest=st.none() | TEXT,
+    ),
+    MalwareFound: st.builds(MalwareFound, reason=TEXT, signature=TEXT, where=TEXT),
+    Suppressed: st.builds(Suppressed, entry=ENTRY, feedback_id=st.just(FEEDBACK), diagnostic=TEXT),
+    Held: st.builds(Held, limit=TEXT, by=TEXT, text=TEXT, until=MAYBE_AT),
+    Attempted: st.builds(Attempted, attempt=ATTEMPT, retry_at=MAYBE_AT, expires_at=MAYBE_AT),
+    Expired: st.builds(
+        Expired,
+        underlying_cause=CAUSE,
+        last_diagnostic=TEXT,
+        diagnostic=TEXT,
+        attempts=st.integers(0, 9),
+        feedback_id=st.just(FEEDBACK),
+        limit_ms=st.integers(0, DAY),
+        by_configuration_set=st.booleans(),
+    ),
+    BounceReceived: st.builds(
+        BounceReceived,
+        cause=CAUSE,
+        scope=st.sampled_from(Scope),
+        permanent=st.booleans(),
+        status=TEXT,
+        action=TEXT,
+        diagnostic=TEXT,
+        reporting_mta=st.none() | TEXT,
+        rule=TEXT,
+        feedback_id=st.just(FEEDBACK),
+    ),
+    Complained: st.builds(
+        Complained,
+        feedback_id=st.just(FEEDBACK),
+        feedback_type=st.none() | TEXT,
+        user_agent=st.none() | TEXT,
+        arrival_date=MAYBE_AT,
+        reported_by=TEXT,
+    ),
+    AutoReplied: st.builds(AutoReplied, subject=TEXT, auto_submitted=TEXT),
+    SuppressionAdded: st.builds(
+        SuppressionAdded,
+        list=st.sampled_from(["account", "global"]),
+        reason=st.sampled_from(Reason),
+        author=TEXT,
+        expires_at=MAYBE_AT,
+    ),
+}
+HISTORY = st.builds(
+    DomainHistory,
+    delivered_to_domain=st.integers(0, 9),
+    last_delivered_to_domain=MAYBE_AT,
+    delivered_to_address=st.integers(0, 9),
+    last_delivered_to_address=MAYBE_AT,
+    last_bounced_address=MAYBE_AT,
+    same_cause_messages=st.integers(0, 9),
+    same_cause_domains=st.integers(0, 9),
+    same_cause_since=MAYBE_AT,
+)
+
+
+@st.composite
+def _ledgers(draw: st.DrawFn) -> Facts:
+    recipient = draw(ADDRESS)
+    source = draw(st.sampled_from(Source))
+    sender = draw(ADDRESS)
+    asked = message(
+        source=source,
+        sender=sender,
+        source_header=draw(TEXT),
+        subject=draw(st.none() | TEXT),
+        identity=draw(st.none() | ADDRESS),
+        template=draw(st.none() | TEXT),
+        client_started_at=draw(MAYBE_AT),
+        destination=(recipient,),
+    )
+    status = draw(st.sampled_from(Status))
+    events = []
+    for number, kind in enumerate(draw(st.lists(st.sampled_from(EventKind), max_size=6)), 1):
+        fact = draw(_FACTS[FACTS[kind]])
+        about = draw(st.sampled_from([None, recipient]))
+        events.append(Event(id=number, message_id=asked.id, kind=kind, at=draw(AT), fact=fact, recipient=about))
+    delivery = Delivery(
+        id=1,
+        message_id=asked.id,
+        account=asked.account,
+        recipient=recipient,
+        status=status,
+        cause=draw(st.none() | CAUSE),
+        underlying_cause=draw(st.none() | CAUSE),
+        attempts=draw(st.integers(0, 9)),
+        accepted_at=START,
+        next_at=draw(MAYBE_AT),
+        expires_at=draw(AT),
+        updated_at=draw(AT),
+        lease_owner=draw(st.none() | TEXT),
+        lease_until=draw(MAYBE_AT),
+    )
+    history = draw(st.none() | HISTORY)
+    return Facts(
+        message=asked,
+        deliveries=(delivery,),
+        events=tuple(events),
+        suppressions=tuple(draw(st.lists(ENTRY, max_size=2))),
+        history={1: history} if history else {},
+    )
+
+
+LEDGERS: st.SearchStrategy[Facts] = _ledgers()

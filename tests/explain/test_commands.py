@@ -1,0 +1,98 @@
+"""Every command that an explanation prints works as printed, on a store that holds the story."""
+
+import asyncio
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.explain.life import START, Life
+from tests.explain.stories import STORIES
+from waybill.cli import cli
+from waybill.cli.show import _with_config
+from waybill.explain import explain
+from waybill.explain.record import Remedy
+from waybill.model.clock import now
+from waybill.model.event import NewEvent
+from waybill.model.message import OPEN_STATUSES
+from waybill.model.resource import INSTALLATION, Account, Identity, Template
+from waybill.store.open import open_store
+from waybill.store.protocol import Acceptance, NewDelivery
+
+ACTS = ("suppression remove", "account resume", "identities verify", "render", "explain", "events", "status")
+
+
+def remedies_of(name: str) -> list[Remedy]:
+    life = STORIES[name]()
+    told = explain(life.facts(), life.now)
+    return [remedy for one in told.recipients for remedy in one.telling.remedies]
+
+
+def commands_of(name: str) -> list[str]:
+    return [remedy.command for remedy in remedies_of(name) if remedy.command]
+
+
+# One story for each set of commands: many stories print the same.
+WITH_COMMANDS = sorted({tuple(commands): name for name in sorted(STORIES) if (commands := commands_of(name))}.values())
+
+
+async def tell_store(url: str, life: Life) -> None:
+    """Puts the story, and the resources that it is about, into a new store."""
+    store = await open_store(url, clock=now)
+    message, delivery = life.message, life.delivery
+    new = NewDelivery(
+        recipient=delivery.recipient,
+        status=delivery.status,
+        cause=delivery.cause,
+        expires_at=delivery.expires_at,
+    )
+    events = tuple(
+        NewEvent(kind=event.kind, at=event.at, fact=event.fact, recipient=event.recipient) for event in life.events
+    )
+    content = b"bytes" if delivery.status in OPEN_STATUSES else None
+    await store.accept(Acceptance(message=message, content=content, deliveries=(new,), events=events))
+    await store.suppress(life.entries)
+    account = message.account
+    await store.put(Account(account=INSTALLATION, name=account, created_at=START))
+    await store.put(Identity(account=account, name="shop.example", created_at=START, token="t"))
+    await store.put(
+        Template(
+            account=account,
+            name="order-shipped",
+            subject="{{display_name}}" if "display_name" in str(life.events) else "{{order.id}}",
+            text="Hello",
+            html=None,
+            created_at=START,
+            updated_at=START,
+        )
+    )
+    await store.close()
+
+
+@pytest.mark.parametrize("name", WITH_COMMANDS)
+def test_commands_work_as_printed(name: str, tmp_path: Path) -> None:
+    """None is a usage error, and those that act on what is there do so."""
+    config = tmp_path / "waybill.toml"
+    url = f"sqlite:///{tmp_path / 'waybill.db'}"
+    config.write_text(f'store = "{url}"\n', "utf-8")
+    asyncio.run(tell_store(url, STORIES[name]()))
+    for command in commands_of(name):
+        words = shlex.split(_with_config(command, config))
+        assert "waybill" == words[0]
+        asked = ["serve", "--help"] if words[1] == "serve" else words[1:]
+        result = CliRunner().invoke(cli, asked)
+        elsewhere = "template_syntax_error" in name or (
+            "0100" in command and str(STORIES[name]().message.id) not in command
+        )
+        if command.startswith(tuple(f"waybill {act}" for act in ACTS)) and not elsewhere:
+            assert (command, 0, result.output) == (command, result.exit_code, result.output)
+        assert (command, 2) != (command, result.exit_code), result.output
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_texts_name_no_command() -> None:
+    """A command stands where it is seen to be one, not inside a sentence."""
+    texts = [remedy.text for name in STORIES for remedy in remedies_of(name)]
+    assert [] == [text for text in texts if re.search(r"\bwaybill [a-z]", text)]
