@@ -12,9 +12,10 @@ import hmac
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import cast
 
 import uvloop
@@ -230,24 +231,27 @@ class SmtpClient(asyncio.Protocol):
             self._transport.close()
 
 
+def _itself(client: asyncio.Protocol) -> asyncio.Protocol:
+    return client
+
+
 async def send(job: Job, protocol: str) -> dict[str, object]:
     """Sends all of it; the figures."""
     loop = asyncio.get_running_loop()
     tally = Tally()
-    make: Callable[[], HttpClient | SmtpClient]
+    requests: Iterator[bytes] = iter(())
+    messages: Iterator[tuple[bytes, bytes]] = iter(())
     if protocol == "api":
         requests = iter(signed_requests(job))
-
-        def make() -> HttpClient:
-            return HttpClient(requests, tally)
     else:
         messages = iter(list(smtp_messages(job)))
-
-        def make() -> SmtpClient:
-            return SmtpClient(messages, job, tally)
-
-    opened = [await loop.create_connection(make, job.host, job.port) for _ in range(job.connections)]
-    await asyncio.gather(*(client.done for _, client in opened))
+    clients: list[HttpClient | SmtpClient] = [
+        HttpClient(requests, tally) if protocol == "api" else SmtpClient(messages, job, tally)
+        for _ in range(job.connections)
+    ]
+    for client in clients:
+        await loop.create_connection(partial(_itself, client), job.host, job.port)
+    await asyncio.gather(*(client.done for client in clients))
     waits = sorted(tally.waits)
     return {
         "accepted": len(waits) - len(tally.errors),

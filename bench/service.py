@@ -114,7 +114,9 @@ class Service:
         if setup.profiles is not None:
             environment |= {
                 "BENCH_PROFILES": str(setup.profiles),
-                "PYTHONPATH": str(Path(__file__).parent / "profiled"),
+                "PYTHONPATH": os.pathsep.join(
+                    [str(Path(__file__).parent / "profiled"), *filter(None, [os.environ.get("PYTHONPATH")])]
+                ),
             }
         command = (sys.executable, "-m", "waybill", "serve", "--config", str(config), "--workers", str(setup.workers))
         process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=setup.data, env=environment)

@@ -26,7 +26,7 @@ def _profiled_run(thread: threading.Thread) -> None:
 
 
 if "waybill.serve.worker" in sys.orig_argv and "BENCH_PROFILES" in os.environ:
-    threading.Thread.run = _profiled_run  # type: ignore[method-assign]
+    threading.Thread.run = _profiled_run  # type: ignore[method-assign,assignment]
     main = cProfile.Profile(time.thread_time)
     atexit.register(_dump, main, "main")
     main.enable()

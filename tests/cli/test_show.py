@@ -10,6 +10,7 @@ from rich.text import Text
 from tests.explain.life import MESSAGE_ID, START, Life, message
 from tests.explain.stories import STORIES
 from waybill.cli.show import describe_delay, harmless, show_explanation, show_found, show_ledger
+from waybill.deliver.evidence import Failure
 from waybill.explain import explain
 from waybill.explain.record import Delay
 from waybill.model.message import Source, Status
@@ -121,6 +122,15 @@ def test_nothing_found() -> None:
     out = io.StringIO()
     show_found([], Console(file=out))
     assert "no message matches\n" == out.getvalue()
+
+
+def test_ledger_without_a_conversation() -> None:
+    """Where nobody was talked to, the hosts tried and Waybill's own words are there."""
+    life = Life().failed(Failure.CONNECTION_REFUSED, "refused", hosts=("mx1.firma.example [192.0.2.7]:25: refused",))
+    ledger = Ledger(message=life.message, deliveries=(life.delivery,), events=tuple(life.events))
+    out = io.StringIO()
+    show_ledger(ledger, Console(file=out, width=40))
+    assert "          host mx1.firma.example [192.0.2.7]:25: refused\n          refused\n" in out.getvalue()
 
 
 def test_ledger_has_every_line() -> None:

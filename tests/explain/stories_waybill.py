@@ -178,6 +178,18 @@ LIVES: dict[str, Callable[[], Life]] = {
             tag="{{#each items}}",
         )
     ),
+    "template_syntax_error-of-inline": lambda: _rendering(
+        RenderingFailed(
+            cause=Cause.TEMPLATE_SYNTAX_ERROR,
+            error="{{name is not closed (line 1, column 4)",
+            template=None,
+            template_version=None,
+            part="subject",
+            line=1,
+            column=4,
+            tag="{{name",
+        )
+    ),
     "template_limit_exceeded": lambda: _rendering(
         RenderingFailed(
             cause=Cause.TEMPLATE_LIMIT_EXCEEDED,

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.flow.page import ROOT, Block, Command, blocks, commands, differs
+from waybill.cli import COMMANDS
 
 PAGES = ("docs/how-it-works.md", "README.md")
 PATIENCE = 30.0
@@ -139,6 +140,14 @@ def test_every_file_and_link_that_the_pages_name_exists() -> None:
         links = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text("utf-8"))
         missing.extend(f"{path.name}: {link}" for link in links if not (path.parent / link).exists())
     assert [] == missing
+
+
+def test_every_command_that_the_pages_name_exists() -> None:
+    """``waybill word`` in any page is a command."""
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+    named = {name for page in pages for name in re.findall(r"[`$] ?waybill ([a-z][a-z-]*)", page.read_text("utf-8"))}
+    assert {"demo", "serve", "explain", "find", "status", "keys"} <= named
+    assert set() == named - set(COMMANDS)
 
 
 def test_a_page_that_shows_something_else_is_noticed() -> None:

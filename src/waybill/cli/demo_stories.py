@@ -11,6 +11,7 @@ SENDER = "Waybill Demo <orders@shop.example>"
 TEMPLATE = "order-shipped"
 LISTED = "left-long-ago@customer.example"
 BARRED = "never@customer.example"
+SUCCESS = "success+demo-2@simulator.amazonses.com"
 PAUSED_SET = "paused"
 SHORT_SET = "short-lived"
 
@@ -92,35 +93,40 @@ def _simulated() -> list[Story]:
     return stories
 
 
-def stories() -> tuple[Story, ...]:
-    """All of them, in the order of the table."""
-    success = "success+demo-2@simulator.amazonses.com"
+def _template_failures() -> tuple[Story, ...]:
     loop = '{"a": [' + ",".join("1" * 60) + "]}"
     return (
         Story(
             what="A template variable is missing from the data",
-            recipient=success,
+            recipient=SUCCESS,
             content=_template(TEMPLATE, '{"display-name": "Ada", "order": {"id": 7}}'),
             causes=frozenset({Cause.TEMPLATE_VARIABLE_MISSING}),
         ),
         Story(
             what="The template data is not JSON",
-            recipient=success,
+            recipient=SUCCESS,
             content=_template(TEMPLATE, '{"display_name": '),
             causes=frozenset({Cause.TEMPLATE_DATA_INVALID}),
         ),
         Story(
             what="The template loops too much",
-            recipient=success,
+            recipient=SUCCESS,
             content=_template("endless", loop),
             causes=frozenset({Cause.TEMPLATE_LIMIT_EXCEEDED}),
         ),
         Story(
             what="The template cannot be parsed",
-            recipient=success,
+            recipient=SUCCESS,
             content=_template("broken", "{}"),
             causes=frozenset({Cause.TEMPLATE_SYNTAX_ERROR}),
         ),
+    )
+
+
+def stories() -> tuple[Story, ...]:
+    """All of them, in the order of the table."""
+    return (
+        *_template_failures(),
         Story(
             what="The address is on the account's suppression list",
             recipient=LISTED,
@@ -135,13 +141,13 @@ def stories() -> tuple[Story, ...]:
         ),
         Story(
             what="The message carries the EICAR test virus",
-            recipient=success,
+            recipient=SUCCESS,
             content=_simple(EICAR),
             causes=frozenset({Cause.VIRUS_DETECTED}),
         ),
         Story(
             what="Sending is paused for the configuration set",
-            recipient=success,
+            recipient=SUCCESS,
             content=_simple("Hello."),
             configuration_set=PAUSED_SET,
             causes=frozenset({Cause.SENDING_PAUSED}),

@@ -3,6 +3,7 @@
 import ipaddress
 import random
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 from waybill.deliver.config import DeliverConfig, Relay, ZoneRoute
@@ -168,6 +169,7 @@ def _no_address(host: str, answer: AddressAnswer) -> NoRoute:
     return NoRoute(failure=failure, text=answer.text, host=host)
 
 
+@lru_cache(maxsize=4_096)
 def is_private(ip: str) -> bool:
     """Whether mail to this address would not leave for the Internet: private, loopback, link-local, reserved, multicast."""
     address = ipaddress.ip_address(ip)
@@ -178,11 +180,13 @@ def is_private(ip: str) -> bool:
     return not address.is_global or address.is_multicast
 
 
+@lru_cache(maxsize=4_096)
 def is_loopback(ip: str) -> bool:
     """Whether the address is this machine's own, which no other source address reaches."""
     return ipaddress.ip_address(ip).is_loopback
 
 
+@lru_cache(maxsize=4_096)
 def _is_ip(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

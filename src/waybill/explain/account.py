@@ -63,6 +63,12 @@ def _detail(fact: Refused, key: str, otherwise: str = "") -> str:
     return (fact.detail or {}).get(key) or otherwise
 
 
+def _figure(fact: Refused) -> str:
+    """The limit's figure with a space behind it, where the refusal names one."""
+    limit = _detail(fact, "limit")
+    return f"{limit} " if limit else ""
+
+
 def _paused(case: Case, fact: Refused) -> str:
     if name := _detail(fact, "configuration_set"):
         return f'Sending is paused for the configuration set "{name}".'
@@ -134,11 +140,9 @@ def _mail_from(_: Case, fact: Refused) -> str:
 _REASONS: dict[Cause, Callable[[Case, Refused], str]] = {
     Cause.IDENTITY_NOT_VERIFIED: _not_verified,
     Cause.SENDING_PAUSED: _paused,
-    Cause.QUOTA_EXCEEDED: lambda _, fact: (
-        f"The account's quota of {_detail(fact, 'limit', 'so many')} recipients in 24 hours is used up."
-    ),
+    Cause.QUOTA_EXCEEDED: lambda _, fact: f"The account's quota of {_figure(fact)}recipients in 24 hours is used up.",
     Cause.SENDING_RATE_EXCEEDED: lambda _, fact: (
-        f"The account may send to {_detail(fact, 'limit', 'so many')} recipients a second, and was faster."
+        f"The account was faster than its limit of {_figure(fact)}recipients a second."
     ),
     Cause.MAIL_FROM_NOT_VERIFIED: _mail_from,
     Cause.ADDRESS_INVALID: _bad_address,

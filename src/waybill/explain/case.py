@@ -84,6 +84,12 @@ class Case:
         return self.is_open and self.now - self.due_at > STUCK_AFTER
 
     @property
+    def gives_up_next(self) -> bool:
+        """Whether its time ends before another attempt would be due."""
+        next_at = self.delivery.next_at
+        return self.delivery.status is Status.DELAYED and next_at is not None and next_at >= self.delivery.expires_at
+
+    @property
     def cause(self) -> Cause | None:
         """The cause to explain; None only for what is queued and well."""
         if self.is_stuck:

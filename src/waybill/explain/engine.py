@@ -126,9 +126,8 @@ def _what_waits(case: Case) -> str:
         return f"Nothing, until a worker takes it up. {latest}"
     if decisive is not None and isinstance(decisive.fact, Held):
         return f"It goes on by itself when the wait ends. {latest}"
+    if case.gives_up_next:
+        return f"Waybill gives up at {clock(delivery.expires_at)}, before another attempt would be due."
     if delivery.status is Status.DELAYED and delivery.next_at is not None:
-        last = delivery.next_at >= delivery.expires_at
-        if last:
-            return f"Waybill gives up at {clock(delivery.expires_at)}, before the next attempt would be due."
         return f"Waybill tries again at {clock(delivery.next_at)}. It gives up at {clock(delivery.expires_at)}."
     return f"It is attempted as soon as a worker is free. {latest}"

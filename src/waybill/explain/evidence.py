@@ -61,7 +61,7 @@ def context_evidence(case: Case) -> tuple[Evidence, ...]:
         then = ": it existed then" if case.blames(Branch.ADDRESS) else ""
         parts.append(f"mail to this very address was last taken {_ago(case, history.last_delivered_to_address)}{then}")
     if history.last_bounced_address is not None:
-        parts.append(f"mail to it last bounced {_ago(case, history.last_bounced_address)}")
+        parts.append(f"mail to this address last bounced {_ago(case, history.last_bounced_address)}")
     others = also_met(case)
     parts.extend([others] if others else [])
     return ledger_evidence(case, "; ".join(parts)) if parts else ()

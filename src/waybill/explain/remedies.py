@@ -72,6 +72,8 @@ def remedies_for(said: Said, case: Case) -> Remedies:
     remedies = make(said, case) if make else _from_catalogue(said.cause)
     if is_simulated(case.recipient):
         return with_simulator_note(remedies)
+    if case.gives_up_next:
+        return (*remedies, sender("Send the message again, later: its time ends before another attempt."))
     if case.is_open:
         by_itself = "Nothing: Waybill tries again by itself." if not remedies else "Waybill tries again meanwhile."
         return (*remedies, Remedy(who=Who.NOBODY, text=by_itself))

@@ -2,7 +2,7 @@
 
 from waybill.explain.case import Case
 from waybill.explain.record import TimelineEntry
-from waybill.explain.words import clock, count, server, without_type
+from waybill.explain.words import author, clock, count, server, without_type
 from waybill.model.event import (
     Accepted,
     Attempted,
@@ -42,7 +42,7 @@ def _describe(event: Event, case: Case) -> str:  # noqa: C901, PLR0911 - one lin
             return f"malware found: {fact.signature} in {fact.where}"
         case Suppressed() as fact:
             which = "global" if fact.entry.account == GLOBAL else "account's"
-            return f"stopped by the {which} suppression list (entry of {clock(fact.entry.at)}, by {fact.entry.author})"
+            return f"stopped by the {which} suppression list (entry of {clock(fact.entry.at)}, by {author(fact.entry.author)})"
         case Held() as fact:
             return f"held by {fact.by}: {fact.text}"
         case Attempted() as fact:
@@ -57,7 +57,7 @@ def _describe(event: Event, case: Case) -> str:  # noqa: C901, PLR0911 - one lin
             return f"an automatic reply came home: {fact.subject}"
         case SuppressionAdded() as fact:
             until = f" until {clock(fact.expires_at)}" if fact.expires_at is not None else ""
-            return f"put on the {fact.list} suppression list by {fact.author}{until}"
+            return f"put on the {fact.list} suppression list by {author(fact.author)}{until}"
 
 
 def _describe_attempt(fact: Attempted) -> str:

@@ -51,12 +51,20 @@ class Mailbox:
         return f"{self.local}@{self.domain}"
 
 
+_REMEMBERED = 320
+"""Characters up to which what a text says is remembered: on its way a message's few addresses are read a dozen times."""
+
+
 def parse_mailbox(text: str) -> Mailbox:
     """The one mailbox that ``text`` names: ``a@b``, ``<a@b>``, ``Name <a@b>``, ``"N, N" <a@b> (comment)``.
 
     Raises:
         AddressError: it names none, several, a group, or one that no mail can be sent to.
     """
+    return _remembered_mailbox(text) if len(text) <= _REMEMBERED else _read_mailbox(text)
+
+
+def _read_mailbox(text: str) -> Mailbox:
     plain = _PLAIN.fullmatch(text)
     if plain is not None:
         return _mailbox("", plain[1], plain[2])
@@ -75,9 +83,17 @@ def parse_mailbox_list(text: str) -> tuple[Mailbox, ...]:
     Raises:
         AddressError: one of them cannot be read; an empty list is no error.
     """
+    return _remembered_list(text) if len(text) <= _REMEMBERED else _read_list(text)
+
+
+def _read_list(text: str) -> tuple[Mailbox, ...]:
     unfolded = _FOLD.sub("", text)
     _refuse_controls(unfolded)
     return tuple(found for found in _mailboxes(_tokens(unfolded)) if isinstance(found, Mailbox))
+
+
+_remembered_mailbox = lru_cache(maxsize=4096)(_read_mailbox)
+_remembered_list = lru_cache(maxsize=1024)(_read_list)
 
 
 def canonical(address: str) -> str:

@@ -172,7 +172,11 @@ class Resolver:
 
     async def addresses(self, host: str) -> AddressAnswer:
         """The host's A and AAAA records, asked for at once. Where there are none, the graver of the two answers."""
-        v4, v6 = await asyncio.gather(self.lookup(host, "A"), self.lookup(host, "AAAA"))
+        kept_v4, kept_v6 = self._kept(host, "A"), self._kept(host, "AAAA")
+        if kept_v4 is not None and kept_v6 is not None:
+            v4, v6 = kept_v4, kept_v6
+        else:
+            v4, v6 = await asyncio.gather(self.lookup(host, "A"), self.lookup(host, "AAAA"))
         if v4.records or v6.records:
             found = [answer for answer in (v4, v6) if answer.records]
             return AddressAnswer(
@@ -191,17 +195,24 @@ class Resolver:
 
     async def lookup(self, name: str, kind: str) -> Answer:
         """The records of any type (``CNAME``, ``PTR``, ``TLSA``, …) at the name, from the cache or from DNS."""
+        kept = self._kept(name, kind)
+        if kept is not None:
+            return kept
         key = (name.lower(), kind)
-        kept = self._cache.get(key)
-        if kept is not None and kept[0] > self._monotonic():
-            self._cache.move_to_end(key)
-            return kept[1]
         task = self._asking.get(key)
         if task is None:
             task = asyncio.ensure_future(self._ask(name, kind))
             self._asking[key] = task
             task.add_done_callback(lambda done: self._keep(key, done))
         return await asyncio.shield(task)
+
+    def _kept(self, name: str, kind: str) -> Answer | None:
+        key = (name.lower(), kind)
+        kept = self._cache.get(key)
+        if kept is None or kept[0] <= self._monotonic():
+            return None
+        self._cache.move_to_end(key)
+        return kept[1]
 
     async def close(self) -> None:
         """Stops asking."""

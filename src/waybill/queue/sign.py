@@ -1,13 +1,15 @@
 """Signing with DKIM, once per message, in threads: an RSA signature never holds the event loop."""
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import Executor
+from functools import lru_cache
 
 from waybill.mail.address import domain_of
 from waybill.mail.dkim import Signer, load_key, sign
 from waybill.model.clock import SECOND, Clock, Instant
 from waybill.model.message import Message
-from waybill.model.resource import Identity, Verification
+from waybill.model.resource import DkimKey, Identity, Verification
 from waybill.store.protocol import Claim, Store
 
 KEYS_KEPT = 5 * SECOND
@@ -74,8 +76,15 @@ class Signatures:
                 continue
             if not identity.dkim_enabled or identity.verification is not Verification.SUCCESS:
                 return ()
-            return tuple(
-                Signer(domain=name, selector=key.selector, key=load_key(key.private_pem, key.algorithm))
-                for key in identity.dkim_keys
-            )
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, _signers_for, name, identity.dkim_keys)
         return ()
+
+
+_loaded = lru_cache(maxsize=_MOST_SIGNERS)(load_key)  # OpenSSL checks an RSA key for 40 ms
+
+
+def _signers_for(domain: str, keys: Sequence[DkimKey]) -> tuple[Signer, ...]:
+    return tuple(
+        Signer(domain=domain, selector=key.selector, key=_loaded(key.private_pem, key.algorithm)) for key in keys
+    )

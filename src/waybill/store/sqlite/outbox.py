@@ -1,6 +1,7 @@
 """Leases on notices, and what becomes of them."""
 # ruff: noqa: S608 - only constants of this package are put into the SQL
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import msgspec
 from waybill.model.clock import Instant
 from waybill.model.message import Message
 from waybill.store.codec import decode_message
-from waybill.store.protocol import Notice, NoticeKind, NoticeResult
+from waybill.store.protocol import NewNotice, Notice, NoticeKind, NoticeResult
 from waybill.store.sqlite.recording import add_notices
 from waybill.store.sqlite.rows import EVENT, event_of
 from waybill.store.sqlite.writer import Transaction
@@ -38,9 +39,9 @@ def claim_notices(
         " LEFT JOIN events e ON e.id = n.event LEFT JOIN messages m ON m.number = e.message ORDER BY due, n.id",
         (now, limit),
     )
-    transaction.connection.executemany(
-        "UPDATE notices SET lease_owner = ?, lease_until = ? WHERE id = ?",
-        [(worker, lease_until, row[0]) for row in rows],
+    transaction.execute(
+        "UPDATE notices SET lease_owner = ?, lease_until = ? WHERE id IN (SELECT value FROM json_each(?))",
+        (worker, lease_until, json.dumps([row[0] for row in rows])),
     )
     messages: dict[int, Message] = {}
     return [_notice_of(row, messages) for row in rows]
@@ -69,14 +70,22 @@ def settle_notices(transaction: Transaction, results: Sequence[NoticeResult]) ->
 
     The follow-ups of a notice that is gone already are not added again: another publisher has settled it.
     """
+    done = [result.notice_id for result in results if result.retry_at is None]
+    rows = transaction.execute(
+        "DELETE FROM notices WHERE id IN (SELECT value FROM json_each(?)) RETURNING id", (json.dumps(done),)
+    )
+    settled = {row[0] for row in rows}
     for result in results:
-        if result.retry_at is None:
-            rows = transaction.execute("DELETE FROM notices WHERE id = ? RETURNING 1", (result.notice_id,))
-        else:
+        if result.retry_at is not None:
             rows = transaction.execute(
                 "UPDATE notices SET next_at = ?, attempts = attempts + 1, error = ?, lease_owner = NULL,"
-                " lease_until = NULL WHERE id = ? RETURNING 1",
+                " lease_until = NULL WHERE id = ? RETURNING id",
                 (result.retry_at, result.error, result.notice_id),
             )
-        if rows:
-            add_notices(transaction, result.follow_ups)
+            settled.update(row[0] for row in rows)
+    follow_ups: list[NewNotice] = []
+    for result in results:
+        if result.notice_id in settled:
+            settled.discard(result.notice_id)
+            follow_ups += result.follow_ups
+    add_notices(transaction, follow_ups)

@@ -2,11 +2,13 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from waybill.model.clock import MINUTE, Clock, Instant
+from waybill.model.clock import MINUTE, SECOND, Clock, Instant
 from waybill.model.message import Delivery
 from waybill.model.suppression import Reason, Suppression
 from waybill.store.codec import R, decode_resource, encode_resource
@@ -30,12 +32,26 @@ from waybill.store.seal import Seal, key_path
 from waybill.store.sqlite import accepting, claiming, counting, outbox, reading, recording, resources, settling
 from waybill.store.sqlite import suppressions as lists
 from waybill.store.sqlite.connection import BUSY_SECONDS, connect
+from waybill.store.sqlite.generation import Generation, generation_path
 from waybill.store.sqlite.migrate import prepare
 from waybill.store.sqlite.readers import Readers
 from waybill.store.sqlite.turn import Turn
 from waybill.store.sqlite.writer import Transaction, Writer
 
 _REMEMBERED = 4096
+
+_FRESH = SECOND
+"""How long a resource is remembered at most: should a process die between a change and its announcement."""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Remembered:
+    """A resource as it was read: ``body`` None where there was none. True while ``generation`` stands, until ``until``."""
+
+    generation: bytes
+    until: Instant
+    body: bytes | None
+    record: Any
 
 
 async def open_sqlite(path: Path, *, clock: Clock, file_events: bool = False, create: bool = True) -> "SqliteStore":
@@ -57,11 +73,19 @@ def _open(path: Path, clock: Clock, *, file_events: bool, create: bool) -> "Sqli
     try:
         seal = prepare(connection, path, clock())
         readers = Readers(path)
+        generation = _generation(path)
         writer = Writer(connection, Turn(key_path(path), patience=BUSY_SECONDS))
     except BaseException:
         connection.close()
         raise
-    return SqliteStore(writer, readers, seal, clock=clock, file_events=file_events)
+    return SqliteStore(writer, readers, seal, generation, clock=clock, file_events=file_events)
+
+
+def _generation(path: Path) -> Generation:
+    try:
+        return Generation(generation_path(path))
+    except OSError as error:
+        raise StoreUnavailable(f"the file {generation_path(path)} cannot be made: {error.strerror}") from error
 
 
 def _make(path: Path) -> None:
@@ -79,18 +103,30 @@ def _make(path: Path) -> None:
 class SqliteStore:
     """The Store on SQLite. Made by ``open_sqlite``; its methods are described by the protocol ``Store``."""
 
-    def __init__(self, writer: Writer, readers: Readers, seal: Seal, *, clock: Clock, file_events: bool) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        readers: Readers,
+        seal: Seal,
+        generation: Generation,
+        *,
+        clock: Clock,
+        file_events: bool,
+    ) -> None:
         self._writer = writer
         self._readers = readers
         self._seal = seal
+        self._generation = generation
         self._clock = clock
         self._file_events = file_events
         self._pruned_at: Instant = 0
-        self._decoded: dict[tuple[type[Any], str, str], tuple[bytes, Any]] = {}
+        self._remembered: dict[tuple[type[Any], str, str], _Remembered] = {}
 
     async def close(self) -> None:
         await self._writer.close()
         await self._readers.close()
+        self._remembered.clear()
+        self._generation.close()
 
     def secret(self, purpose: str) -> bytes:
         return self._seal.secret(purpose)
@@ -98,8 +134,15 @@ class SqliteStore:
     # resources
 
     async def get(self, kind: type[R], account: str, name: str) -> R | None:
-        body = self._readers.look_up(lambda connection: resources.read_body(connection, kind, account, name))
-        return None if body is None else self._decode(kind, account, name, body)
+        key = (kind, account, name)
+        known = self._remembered.get(key)
+        generation, at = self._generation.read(), self._clock()
+        if known is None or known.generation != generation or not known.until - _FRESH <= at < known.until:
+            body = self._readers.look_up(lambda connection: resources.read_body(connection, kind, account, name))
+            known = self._remember(key, known, body)
+            known.generation, known.until = generation, at + _FRESH
+        record: R | None = known.record
+        return record
 
     async def scan(
         self, kind: type[R], account: str, *, prefix: str = "", after: str = "", limit: int = 1000
@@ -112,30 +155,40 @@ class SqliteStore:
 
     async def create(self, record: R) -> None:
         body = encode_resource(record, self._seal)
-        await self._writer.write(lambda transaction: resources.create(transaction, record, body))
+        async with self._changing():
+            await self._writer.write(lambda transaction: resources.create(transaction, record, body))
 
     async def put(self, record: R) -> None:
         body = encode_resource(record, self._seal)
-        await self._writer.write(lambda transaction: resources.put(transaction, record, body))
+        async with self._changing():
+            await self._writer.write(lambda transaction: resources.put(transaction, record, body))
 
     async def update(self, kind: type[R], account: str, name: str, change: Callable[[R], R]) -> R:
-        return await self._writer.write(
-            lambda transaction: resources.update(transaction, kind, (account, name), change, self._seal)
-        )
+        async with self._changing():
+            return await self._writer.write(
+                lambda transaction: resources.update(transaction, kind, (account, name), change, self._seal)
+            )
 
     async def delete(self, kind: type[R], account: str, name: str) -> bool:
-        return await self._writer.write(lambda transaction: resources.delete(transaction, kind, account, name))
+        async with self._changing():
+            return await self._writer.write(lambda transaction: resources.delete(transaction, kind, account, name))
 
-    def _decode(self, kind: type[R], account: str, name: str, body: bytes) -> R:
-        # Every send reads the same few records: as long as the bytes are the same, so is the record.
-        key = (kind, account, name)
-        known = self._decoded.get(key)
-        if known is None or known[0] != body:
-            if len(self._decoded) >= _REMEMBERED:
-                self._decoded.clear()
-            known = self._decoded[key] = (body, decode_resource(kind, body, (account, name), self._seal))
-        record: R = known[1]
-        return record
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            self._generation.change()
+
+    def _remember(self, key: tuple[type[Any], str, str], known: _Remembered | None, body: bytes | None) -> _Remembered:
+        if known is not None and known.body == body:
+            return known  # as long as the bytes are the same, so is the record
+        kind, account, name = key
+        record = None if body is None else decode_resource(kind, body, (account, name), self._seal)
+        if len(self._remembered) >= _REMEMBERED:
+            self._remembered.clear()
+        known = self._remembered[key] = _Remembered(generation=b"", until=0, body=body, record=record)
+        return known
 
     # suppression
 

@@ -10,6 +10,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
@@ -22,6 +23,10 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 
 MAX_BATCH = 256
+
+LINGER = 0.001
+BUSY_FOR = 0.005
+"""A writer that has committed within ``BUSY_FOR`` seconds waits ``LINGER`` for more: it shares the statements and the fsync."""
 
 CounterKey: TypeAlias = tuple[str, str, int]
 """What is counted, whose, and the beginning of the period."""
@@ -90,6 +95,7 @@ class Writer:
         self._turn = turn
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._closed = False
+        self._committed_at = 0.0
         self._thread = threading.Thread(target=self._loop, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -130,6 +136,7 @@ class Writer:
             batch, open_ = self._next()
             if batch:
                 self._commit(batch)
+                self._committed_at = time.monotonic()
                 _answer(batch)
         self._connection.close()
         self._turn.close()
@@ -138,6 +145,8 @@ class Writer:
         """The work that waits (at least one piece of it), and whether more may come."""
         batch: list[_Work] = []
         item = self._queue.get()
+        if time.monotonic() - self._committed_at < BUSY_FOR:
+            time.sleep(LINGER)
         while item is not None:
             batch.append(item)
             if len(batch) == MAX_BATCH:
