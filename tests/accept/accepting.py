@@ -1,6 +1,6 @@
 """A real store, an acceptor and a set clock; requests that are right unless a test says otherwise."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,7 +40,7 @@ class Desk:
     open: bool = True
     taken: list[Claim] = field(default_factory=list)
 
-    def has_room(self) -> bool:
+    def has_room(self, recipients: Iterable[str]) -> bool:  # noqa: ARG002 - the protocol's
         return self.open
 
     def offer(self, claims: Sequence[Claim]) -> None:

@@ -1,5 +1,7 @@
 """Requests that get an error: SES's code at every door, and the refusal in the ledger under its request id."""
 
+import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -142,6 +144,23 @@ def test_a_configuration_set_that_is_not_there(service: Installation, door: str)
     check_ledger(service, refusal, recipient, "content_malformed")
 
 
+def over_the_limit(service: Installation, key: dict[str, str], door: str, recipient: str) -> Refusal:
+    """The refusal of the second of two messages; tried again where a new second had begun between them."""
+    for _ in range(5):
+        time.sleep(1 - time.time() % 1)
+        with contextlib.suppress(ClientError):  # the quota may be used up by the try before
+            service.client("sesv2", key).send_email(
+                FromEmailAddress=SENDER,
+                Destination={"ToAddresses": ["first@customer.example"]},
+                Content={"Simple": {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "Hello"}}}},
+            )
+        with contextlib.suppress(pytest.fail.Exception):
+            refusal = DOORS[door](service, key, recipient)
+            if refusal.code != "250":
+                return refusal
+    pytest.fail("the limit never stopped a message")
+
+
 @pytest.mark.parametrize("limit", ["rate", "quota"])
 def test_a_limit_of_the_account(service: Installation, door: str, limit: str) -> None:
     """The first message goes out, the second is throttled in SES's words."""
@@ -151,13 +170,8 @@ def test_a_limit_of_the_account(service: Installation, door: str, limit: str) ->
         return replace(account, max_24_hour_send=1) if limit == "quota" else replace(account, max_send_rate=0.001)
 
     key = account_with(service, number, lower)
-    service.client("sesv2", key).send_email(
-        FromEmailAddress=SENDER,
-        Destination={"ToAddresses": ["first@customer.example"]},
-        Content={"Simple": {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "Hello"}}}},
-    )
     recipient = f"over-{limit}-{door}@customer.example"
-    refusal = DOORS[door](service, key, recipient)
+    refusal = over_the_limit(service, key, door, recipient)
     v2 = "LimitExceededException" if limit == "quota" else "TooManyRequestsException"
     text = "Daily message quota exceeded" if limit == "quota" else "Maximum sending rate exceeded"
     assert ({"v2": v2, "v1": "Throttling", "smtp": "454"}[door], True) == (refusal.code, text in refusal.text)

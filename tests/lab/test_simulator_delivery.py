@@ -36,7 +36,7 @@ class Sending:
 async def sending() -> AsyncIterator[Sending]:
     async with await start_simulator(None) as simulator:
         deliverer = Deliverer(
-            resolver=Resolver(["127.0.0.1:9"], zones={ZONE: simulator.dns_address}, patience=0.2, rounds=1),
+            resolver=Resolver(["127.0.0.1:9"], zones={ZONE: simulator.dns_address}, patience=2.0, rounds=1),
             config=DeliverConfig(
                 hostname="us.example", zone_routes=(ZoneRoute(zone=ZONE, smtp_port=simulator.smtp_port),)
             ),

@@ -34,7 +34,11 @@ async def test_makes_folder_file_and_key(tmp_path: Path) -> None:
     await store.close()
     key = path.with_name("waybill.db.key")
     assert (key.stat().st_size, stat.S_IMODE(key.stat().st_mode)) == (32, 0o600)
-    assert sorted(one.name for one in path.parent.iterdir()) == ["waybill.db", "waybill.db.generation", "waybill.db.key"]
+    assert sorted(one.name for one in path.parent.iterdir()) == [
+        "waybill.db",
+        "waybill.db.generation",
+        "waybill.db.key",
+    ]
     again = await open_sqlite(path, clock=now, create=False)
     assert (secret, delivery) == (again.secret("x"), await again.delivery(delivery.id))
     await again.close()

@@ -5,7 +5,7 @@ suppressed address, malware) does not stop the id: the message is accepted and h
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 class Intake(Protocol):
     """The queue's end: what was accepted is handed over under a lease, while there is room."""
 
-    def has_room(self) -> bool:
-        """Whether this worker can take more; if not, any worker claims the delivery from the store later."""
+    def has_room(self, recipients: Iterable[str]) -> bool:
+        """Whether this worker can take more for these; if not, any worker claims the deliveries from the store later."""
         ...
 
     def offer(self, claims: Sequence[Claim]) -> None:
@@ -133,7 +133,10 @@ class Acceptor:
 
     def _leased(self, acceptance: Acceptance, at: Instant) -> Acceptance:
         """The acceptance under a lease of this worker, where it has something to send and the worker has room."""
-        if acceptance.content is None or not self._intake.has_room():
+        if acceptance.content is None:
+            return acceptance
+        to_send = [delivery.recipient for delivery in acceptance.deliveries if delivery.status is Status.QUEUED]
+        if not self._intake.has_room(to_send):
             return acceptance
         return replace(acceptance, lease_owner=self._policy.worker, lease_until=at + self._policy.lease)
 

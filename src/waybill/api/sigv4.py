@@ -123,8 +123,8 @@ def canonical_path(path: bytes) -> bytes:
     if _CLEAN_PATH.fullmatch(path):
         return path
     joined = b"/" + b"/".join(path_segments(path))
-    if path.endswith((b"/", b"/.", b"/..")) and joined != b"/":
-        joined += b"/"
+    if path.endswith(b"/") and joined != b"/":
+        joined += b"/"  # of a path that ends in a dot segment AWS's own signers drop the slash
     return quote(joined, safe="/~").encode()
 
 

@@ -6,6 +6,7 @@ Everything that flows carries absolute instants; durations are subtracted when t
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TypeAlias
 
 Instant: TypeAlias = int
@@ -27,7 +28,12 @@ def now() -> Instant:
 def rfc3339(at: Instant) -> str:
     """``2026-11-24T02:30:00.123Z`` (RFC 3339 §5.6, always UTC, always milliseconds; SES writes the same)."""
     seconds, millis = divmod(at, 1_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
+    return f"{_to_the_second(seconds)}.{millis:03d}Z"
+
+
+@lru_cache(maxsize=256)  # events of the same seconds are written by the thousand
+def _to_the_second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def parse_rfc3339(text: str) -> Instant:

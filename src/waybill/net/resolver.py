@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import dns.asyncbackend
 import dns.asyncquery
@@ -128,6 +129,16 @@ def system_servers() -> tuple[Server, ...]:
         return ()
 
 
+@lru_cache(maxsize=4_096)
+def _mx_hosts(records: tuple[str, ...]) -> tuple[MxHost, ...]:
+    return tuple(
+        sorted(
+            MxHost(preference=int(preference), host=host.rstrip(".").lower())
+            for preference, _, host in (record.partition(" ") for record in records)
+        )
+    )
+
+
 class Resolver:
     """A stub resolver with a bounded cache. Its methods never raise for what DNS says or does not say.
 
@@ -162,12 +173,7 @@ class Resolver:
             status=answer.status,
             text=answer.text,
             ttl=answer.ttl,
-            hosts=tuple(
-                sorted(
-                    MxHost(preference=int(preference), host=host.rstrip(".").lower())
-                    for preference, _, host in (record.partition(" ") for record in answer.records)
-                )
-            ),
+            hosts=_mx_hosts(answer.records),
         )
 
     async def addresses(self, host: str) -> AddressAnswer:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from waybill.deliver.attempt import Parcel
@@ -12,10 +12,12 @@ from waybill.model.clock import SECOND, Clock
 from waybill.model.message import Delivery
 from waybill.model.outcome import Attempt, Result
 from waybill.model.resource import INSTALLATION, Account, ConfigurationSet
+from waybill.queue.destination import Destinations, put_off
 from waybill.queue.holding import Holding
 from waybill.queue.schedule import next_attempt
 from waybill.queue.settle import NEVER_TRIED, Owner, broken_attempt, last_word, settle_attempt, settle_expiry
 from waybill.queue.sign import Signatures
+from waybill.store.address import domain_of
 from waybill.store.protocol import Claim, LeaseLost, NotFound, Settlement, Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -34,7 +36,8 @@ RETURN_PATH_PURPOSE = "return-path"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueueConfig:
-    """How this worker works. Durations are milliseconds; ``backlog`` and ``backlog_bytes`` bound what it holds."""
+    """How this worker works. Durations are milliseconds; ``backlog`` and ``backlog_bytes`` bound what it holds,
+    ``backlog_of_domain`` what of it is for one recipient domain."""
 
     worker: str
     retry: tuple[int, ...]
@@ -43,6 +46,7 @@ class QueueConfig:
     bounce_domain: str
     concurrency: int = 200
     backlog: int = 2_000
+    backlog_of_domain: int = 500
     backlog_bytes: int = 256 * 1024 * 1024
 
 
@@ -67,13 +71,16 @@ class Queue:
         self._rng = rng
         self._secret = store.secret(RETURN_PATH_PURPOSE)
         self._holding = Holding()
+        self._destinations = Destinations(rest=config.retry[0])
         self._running: set[asyncio.Task[None]] = set()
         self._draining = False
 
-    def has_room(self) -> bool:
-        """Whether more may be offered to this worker."""
-        held = self._holding
-        return not self._draining and len(held) < self._config.backlog and held.octets < self._config.backlog_bytes
+    def has_room(self, recipients: Iterable[str] = ()) -> bool:
+        """Whether more may be offered to this worker: for these recipients, so that no domain takes the others' room."""
+        held, config = self._holding, self._config
+        if self._draining or len(held) >= config.backlog or held.octets >= config.backlog_bytes:
+            return False
+        return all(held.held_for(domain_of(recipient)) < config.backlog_of_domain for recipient in recipients)
 
     def offer(self, claims: Sequence[Claim]) -> None:
         """Takes deliveries leased to this worker; they are attempted as soon as there is a free place."""
@@ -113,7 +120,8 @@ class Queue:
         if not self.has_room():
             return False
         room = min(self._config.backlog - len(self._holding), MOST_CLAIMED)
-        claims = await self._store.claim(worker, now, limit=room, lease_until=lease_until)
+        full = self._holding.domains_with(self._config.backlog_of_domain)
+        claims = await self._store.claim(worker, now, limit=room, lease_until=lease_until, skip=full)
         self.offer(claims)
         return len(claims) == room
 
@@ -131,7 +139,7 @@ class Queue:
 
     def _start_waiting(self) -> None:
         while len(self._running) < self._config.concurrency and not self._draining:
-            claim = self._holding.next_waiting()
+            claim = self._holding.next_waiting(lambda domain: self._destinations.at_once(domain, self._clock()))
             if claim is None:
                 return
             task = asyncio.create_task(self._deliver(claim))
@@ -160,9 +168,15 @@ class Queue:
         configuration_set = await self._configuration_set(claim)
         dkim_header = b""
         started_at = self._clock()
+        domain = domain_of(delivery.recipient)
+        unreached = self._destinations.resting(domain, started_at)
         try:
-            dkim_header = await self._signatures.header(claim)
-            attempt = await self._attempt(self._parcel(claim, dkim_header, configuration_set))
+            if unreached is not None:
+                attempt = put_off(delivery.attempts + 1, unreached, started_at)
+            else:
+                dkim_header = await self._signatures.header(claim)
+                attempt = await self._attempt(self._parcel(claim, dkim_header, configuration_set))
+                self._destinations.learn(domain, attempt)
         except Exception as error:  # a fault of ours must not lose the delivery, nor be hidden from it
             log.exception("attempt_failed_inside message_id=%s delivery=%d", message.id, delivery.id)
             attempt = broken_attempt(delivery.attempts + 1, error, started_at=started_at, ended_at=self._clock())

@@ -294,8 +294,13 @@ class Store(Protocol):
     async def accept(self, acceptance: Acceptance) -> tuple[Delivery, ...] | LimitReached:
         """Writes the message, its deliveries, events, notices and counters, or nothing if a limit is reached."""
 
-    async def claim(self, worker: str, now: Instant, *, limit: int, lease_until: Instant) -> list[Claim]:
-        """Leases to ``worker`` the open deliveries that are due and that nobody holds, the longest due first."""
+    async def claim(
+        self, worker: str, now: Instant, *, limit: int, lease_until: Instant, skip: Sequence[str] = ()
+    ) -> list[Claim]:
+        """Leases to ``worker`` the open deliveries that are due and that nobody holds, the longest due first.
+
+        Those for the recipient domains ``skip`` are left.
+        """
 
     async def renew(self, worker: str, delivery_ids: Sequence[int], lease_until: Instant) -> None:
         """Prolongs the leases that ``worker`` still holds."""

@@ -34,15 +34,18 @@ def _any(connection: sqlite3.Connection, condition: str, now: Instant) -> bool:
     return bool(rows.fetchall())
 
 
-def claim(transaction: Transaction, worker: str, now: Instant, *, limit: int, lease_until: Instant) -> list[Claim]:
-    """Leases due deliveries that have not expired and that nobody holds, the longest due first."""
+def claim(  # noqa: PLR0913 - as the protocol has it
+    transaction: Transaction, worker: str, now: Instant, *, limit: int, lease_until: Instant, skip: Sequence[str]
+) -> list[Claim]:
+    """Leases due deliveries that have not expired, that nobody holds and whose domain is not to be skipped, the longest due first."""
+    left_out = f" AND domain NOT IN ({','.join('?' * len(skip))})" if skip else ""
     rows = transaction.execute(
         f"SELECT {DELIVERY}, d.message, m.body, m.dkim_header, c.content"
         f" FROM (SELECT id AS due_id, {_DUE} AS due FROM deliveries"
-        f" WHERE {OPEN} AND {_DUE} <= ? AND expires_at > ? ORDER BY {_DUE} LIMIT ?)"
+        f" WHERE {OPEN} AND {_DUE} <= ? AND expires_at > ?{left_out} ORDER BY {_DUE} LIMIT ?)"
         " CROSS JOIN deliveries d ON d.id = due_id"
         " JOIN messages m ON m.number = d.message JOIN contents c ON c.message = d.message ORDER BY due, d.id",
-        (now, now, limit),
+        (now, now, *skip, limit),
     )
     deliveries = _lease(transaction, rows, worker, lease_until)
     messages: dict[int, tuple[Message, bytes]] = {}

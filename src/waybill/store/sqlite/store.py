@@ -229,11 +229,15 @@ class SqliteStore:
             self._pruned_at = at
         return accepting.accept(transaction, acceptances, file_events=self._file_events)
 
-    async def claim(self, worker: str, now: Instant, *, limit: int, lease_until: Instant) -> list[Claim]:
+    async def claim(
+        self, worker: str, now: Instant, *, limit: int, lease_until: Instant, skip: Sequence[str] = ()
+    ) -> list[Claim]:
         if not self._readers.look_up(lambda connection: claiming.anything_due(connection, now)):
             return []
         return await self._writer.write(
-            lambda transaction: claiming.claim(transaction, worker, now, limit=limit, lease_until=lease_until)
+            lambda transaction: claiming.claim(
+                transaction, worker, now, limit=limit, lease_until=lease_until, skip=skip
+            )
         )
 
     async def renew(self, worker: str, delivery_ids: Sequence[int], lease_until: Instant) -> None:
