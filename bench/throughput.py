@@ -146,6 +146,8 @@ async def _load(case: Case, arguments: argparse.Namespace, service: Service, cou
     except TimeoutError:
         process.kill()
         raise RuntimeError(f"{case.name}: the load took over {arguments.patience} s") from None
+    if process.returncode:
+        raise RuntimeError(f"{case.name}: the load ended with code {process.returncode}; its words stand above")
     figures: dict[str, Any] = json.loads(output)
     if figures["errors"] or figures["accepted"] != count:
         raise RuntimeError(f"{case.name}: {figures['accepted']} of {count} were accepted: {figures['errors']}")
@@ -244,7 +246,7 @@ async def main() -> None:
         results.append(median_of(runs))
     print(table(results))
     load = os.getloadavg()[1]
-    print(f"\n{os.cpu_count()} cores, {arguments.repeat} run(s) a case, load average before the end {load:.1f}")
+    print(f"\n{os.cpu_count()} cores, {arguments.repeat} run(s) a case, load average {load:.1f}")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 

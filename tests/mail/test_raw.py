@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waybill.mail.header import HeaderError, scan
+from waybill.mail.header import ONCE_ONLY, HeaderError, scan
 from waybill.mail.line_ends import normalise_line_ends
-from waybill.mail.raw import ONCE_ONLY, Prepared, RawEdit, RawError, prepare_raw
+from waybill.mail.raw import Prepared, RawEdit, RawError, prepare_raw
 
 EDIT = RawEdit(message_id="1@x.example", date=1795487400000)
 OURS = b"Message-ID: <1@x.example>\r\nDate: Tue, 24 Nov 2026 02:30:00 +0000\r\n"
@@ -78,13 +78,13 @@ def test_what_ses_changes() -> None:
         (b"From: a@b\n\nx\ry\r\nz\n", b"From: a@b\r\n" + OURS + b"\r\nx\r\ny\r\nz\r\n"),
         (b"From: a@b\r\n", b"From: a@b\r\n" + OURS + b"\r\n"),
         (b"From: a@b", b"From: a@b\r\n" + OURS + b"\r\n"),
-        (b"From x@y Tue\nFrom: a@b\n\nx", b"From: a@b\r\n" + OURS + b"\r\nx"),
-        (b"From: a@b\r\n\r\n" + b"x" * 5000, b"From: a@b\r\n" + OURS + b"\r\n" + b"x" * 5000),
+        (b"From x@y Tue\nFrom: a@b\n\nx", b"From: a@b\r\n" + OURS + b"\r\nx\r\n"),
+        (b"From: a@b\r\n\r\n" + b"x" * 5000, b"From: a@b\r\n" + OURS + b"\r\n" + b"x" * 5000 + b"\r\n"),
         (b"From: a@b\r\nBcc: " + b"c@d.example,\r\n " * 99 + b"e@f\r\n\r\n", b"From: a@b\r\n" + OURS + b"\r\n"),
     ],
 )
 def test_odd_but_good_messages(data: bytes, content: bytes) -> None:
-    """Line ends are made CRLF, a missing body and an mbox line do no harm, long body lines stay."""
+    """Line ends are made CRLF, the last one included; a missing body and an mbox line do no harm, long body lines stay."""
     assert content == prepare_raw(data, EDIT).content
 
 
@@ -171,6 +171,7 @@ def test_whatever_comes_out_is_a_clean_message(pieces: list[bytes]) -> None:
     assert [names.count(name) for name in ("from", "message-id", "date")] == [1, 1, 1]
     assert not [name for name in names if name == "bcc" or name.startswith("x-ses-")]
     assert content[body - 2 : body] == b"\r\n"
+    assert content.endswith(b"\r\n")
     assert sum(field.end - field.start for field in fields) == body - 2
 
 

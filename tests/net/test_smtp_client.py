@@ -239,6 +239,15 @@ async def test_connecting_takes_too_long() -> None:
     assert (caught.value.stage, caught.value.fault) == (Stage.CONNECT, Fault.CONNECTION_TIMEOUT)
 
 
+@pytest.mark.parametrize("last_line", [b"x", b".", b"..", b""])
+async def test_content_without_a_last_line_end(last_line: bytes) -> None:
+    """RFC 5321 §4.1.1.4: the line end that is missing is added, else the receiver would wait for ever for the end."""
+    content = b"Subject: x\r\n\r\n" + last_line
+    async with scripted() as server:
+        await deliver(server, replace(ENVELOPE, content=content))
+    assert [content + (b"\r\n" if last_line else b"")] == server.contents
+
+
 async def test_an_early_answer_to_a_large_message() -> None:
     """A server that refuses in the middle of the message is heard, and the connection given up."""
     content = b"x" * 78 + b"\r\n"

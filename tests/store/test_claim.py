@@ -125,3 +125,11 @@ async def test_nothing_is_claimed_without_need(store: Store) -> None:
     assert await store.overdue("w1", START, limit=9, lease_until=START + 1) == []
     await accepted(store)
     assert await store.claim("w1", START, limit=0, lease_until=START + 1) == []
+
+
+async def test_domains_that_are_skipped(store: Store) -> None:
+    """A claim leaves the domains that the worker has enough of."""
+    await accepted(store, START, "a@full.example", "b@Full.example", "c@other.example")
+    claims = await store.claim("w1", START, limit=10, lease_until=START + MINUTE, skip=("full.example", "x.example"))
+    assert ["c@other.example"] == [claim.delivery.recipient for claim in claims]
+    assert 2 == len(await store.claim("w1", START, limit=10, lease_until=START + MINUTE))

@@ -1,14 +1,17 @@
 """What a message says: simple, raw and template content become the bytes to deliver."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from waybill.accept.aside import aside
 from waybill.accept.render import Rendered, render_content
 from waybill.accept.request import Attachment, RawContent, SendRequest, SimpleContent, TemplateContent
 from waybill.accept.tags import parse_tag_header
 from waybill.mail.compose import Composition, Part, compose
-from waybill.mail.header import HeaderError, scan
+from waybill.mail.file_types import find_refused
+from waybill.mail.header import Field, HeaderError, find_body, scan
 from waybill.mail.malware import find_malware
-from waybill.mail.raw import RawEdit, RawError, prepare_raw
+from waybill.mail.raw import RawEdit, RawError, check_header_size, prepare_raw
 from waybill.model.cause import Cause
 from waybill.model.clock import Instant
 from waybill.model.event import MalwareFound, RenderingFailed
@@ -59,7 +62,8 @@ async def draft_content(request: SendRequest, store: Store, *, message_id: str, 
     """The draft of a request. Raises: Rejected for content that SES refuses at once."""
     full_id = f"{message_id}@{id_domain}"
     if isinstance(request.content, RawContent):
-        draft = _draft_raw(request, request.content.data, full_id, at)
+        data = request.content.data
+        draft = await aside(len(data), lambda: _draft_raw(request, data, full_id, at))
     else:
         if not request.sender:
             raise _malformed("Missing required parameter 'FromEmailAddress'.")
@@ -67,7 +71,8 @@ async def draft_content(request: SendRequest, store: Store, *, message_id: str, 
             rendered = await render_content(request.content, store, request.client.account)
         else:
             rendered = _as_given(request.content)
-        draft = _draft_composed(request, request.sender, rendered, full_id, at)
+        sender = request.sender
+        draft = await aside(_weight(request, rendered), lambda: _draft_composed(request, sender, rendered, full_id, at))
     if draft.content is not None:
         through_v1 = request.client.source is Source.API and request.client.operation in _V1_OPERATIONS
         largest = LARGEST_V1 if through_v1 else LARGEST
@@ -82,6 +87,13 @@ async def draft_content(request: SendRequest, store: Store, *, message_id: str, 
     return draft
 
 
+def _weight(request: SendRequest, rendered: Rendered) -> int:
+    texts = (request.sender or "", rendered.subject, rendered.text or "", rendered.html or "")
+    attached = sum(len(attachment.content) for attachment in rendered.attachments)
+    addresses = sum(map(len, (*request.to, *request.cc, *request.reply_to)))
+    return sum(map(len, texts)) + attached + addresses + sum(len(name) + len(value) for name, value in request.headers)
+
+
 def _as_given(content: SimpleContent) -> Rendered:
     if content.text is None and content.html is None:
         raise _malformed("Either Text or Html must be specified in Body.")
@@ -90,6 +102,7 @@ def _as_given(content: SimpleContent) -> Rendered:
         text=content.text,
         html=content.html,
         attachments=content.attachments,
+        subject_charset=content.subject_charset,
         text_charset=content.text_charset,
         html_charset=content.html_charset,
     )
@@ -116,6 +129,7 @@ def _draft_composed(request: SendRequest, sender: str, rendered: Rendered, full_
                 cc=request.cc,
                 reply_to=request.reply_to,
                 subject=rendered.subject,
+                subject_charset=rendered.subject_charset,
                 text=rendered.text,
                 html=rendered.html,
                 text_charset=rendered.text_charset,
@@ -127,9 +141,13 @@ def _draft_composed(request: SendRequest, sender: str, rendered: Rendered, full_
                 boundary_seed=full_id,
             )
         )
-    except HeaderError as error:
+        check_header_size(find_body(content)[0])
+    except (HeaderError, RawError) as error:
         raise _malformed(str(error)) from None
     fields, _ = scan(content)
+    malware = _malware(content)
+    if malware is None:
+        _refuse_file_types(content, fields)
     return Draft(
         content=content,
         from_header=sender,
@@ -139,15 +157,25 @@ def _draft_composed(request: SendRequest, sender: str, rendered: Rendered, full_
         sender_header=", ".join(value for name, value in request.headers if name.lower() == "sender") or None,
         template=rendered.template,
         template_version=rendered.template_version,
-        malware=_malware(content),
+        malware=malware,
     )
 
 
 def _draft_raw(request: SendRequest, data: bytes, full_id: str, at: Instant) -> Draft:
+    edit = RawEdit(
+        message_id=full_id,
+        date=at,
+        from_header=request.sender or None,
+        replace_from=_is_v2(request),
+        reply_to=request.reply_to,
+    )
     try:
-        prepared = prepare_raw(data, RawEdit(message_id=full_id, date=at, from_header=request.sender or None))
+        prepared = prepare_raw(data, edit)
     except (RawError, HeaderError) as error:
         raise _malformed(str(error)) from None
+    malware = _malware(prepared.content)
+    if malware is None:
+        _refuse_file_types(prepared.content, scan(prepared.content)[0])
     named = (("To", prepared.to), ("Cc", prepared.cc), ("Bcc", prepared.bcc))
     return Draft(
         content=prepared.content,
@@ -159,8 +187,20 @@ def _draft_raw(request: SendRequest, data: bytes, full_id: str, at: Instant) -> 
         tags=parse_tag_header(prepared.control.get("x-ses-message-tags", "")) if request.tags is None else (),
         header_recipients=tuple((name, value) for name, value in named if value),
         return_path=prepared.return_path,
-        malware=_malware(prepared.content),
+        malware=malware,
     )
+
+
+def _is_v2(request: SendRequest) -> bool:
+    """Whether FromEmailAddress came with the message; v1's Source and SMTP's MAIL FROM leave its From field alone."""
+    return request.client.source is Source.API and request.client.operation == "SendEmail"
+
+
+def _refuse_file_types(content: bytes, fields: Sequence[Field]) -> None:
+    """Malware is looked for first: an ``eicar.com`` shows what it is there to show."""
+    name = find_refused(content, fields)
+    if name is not None:
+        raise _malformed(f"Illegal filename '{name}'.")
 
 
 def _malware(content: bytes) -> MalwareFound | None:

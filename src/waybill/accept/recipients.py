@@ -14,6 +14,11 @@ from waybill.store.protocol import Store
 
 MOST_RECIPIENTS = 50
 
+_SHOWN = 1_000  # characters of a faulty address that the ledger keeps
+
+MOST_READ = 1_000
+"""Addresses that a request may name, the same one many times included."""
+
 
 def bad_address(text: str, address: str, field: str) -> Rejected:
     """The refusal of an address that is not valid in form."""
@@ -23,7 +28,7 @@ def bad_address(text: str, address: str, field: str) -> Rejected:
         code_v1="InvalidParameterValue",
         cause=Cause.ADDRESS_INVALID,
         smtp=f"553 <{address[:MAX_ADDRESS]}> Invalid email address",
-        detail={"field": field, "address": address},
+        detail={"field": field, "address": address[:_SHOWN]},
     )
 
 
@@ -39,10 +44,13 @@ def named_recipients(request: SendRequest) -> list[str]:
     """The bare addresses that the request itself names: SMTP its envelope, the API its destination.
 
     Raises:
-        Rejected: one of them, or of the addresses to reply to, is not valid.
+        Rejected: one of them, or of the addresses to reply to, is not valid, or there are absurdly many.
     """
     given = [("RCPT TO", request.envelope or ())]
     given += [("ToAddresses", request.to), ("CcAddresses", request.cc), ("BccAddresses", request.bcc)]
+    count = sum(len(texts) for _, texts in given)
+    if max(count, len(request.reply_to)) > MOST_READ:
+        raise _too_many(count)
     for text in request.reply_to:
         parse_address(text, "ReplyToAddresses")
     return [parse_address(text, field) for field, texts in given for text in texts]
@@ -71,15 +79,19 @@ def envelope_of(request: SendRequest, named: Sequence[str], draft: Draft) -> tup
             smtp="554 Transaction failed: There are no recipients specified",
         )
     if len(unique) > MOST_RECIPIENTS:
-        raise Rejected(
-            f"Recipient count exceeds {MOST_RECIPIENTS}.",
-            code="BadRequestException",
-            code_v1="InvalidParameterValue",
-            cause=Cause.TOO_MANY_RECIPIENTS,
-            smtp=f"452 Too many recipients: Recipient count exceeds {MOST_RECIPIENTS}.",
-            detail={"recipients": str(len(unique))},
-        )
+        raise _too_many(len(unique))
     return unique
+
+
+def _too_many(count: int) -> Rejected:
+    return Rejected(
+        f"Recipient count exceeds {MOST_RECIPIENTS}.",
+        code="BadRequestException",
+        code_v1="InvalidParameterValue",
+        cause=Cause.TOO_MANY_RECIPIENTS,
+        smtp=f"452 Too many recipients: Recipient count exceeds {MOST_RECIPIENTS}.",
+        detail={"recipients": str(count)},
+    )
 
 
 async def in_sandbox(recipients: tuple[str, ...], store: Store, account: str, region: str) -> None:

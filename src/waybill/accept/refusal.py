@@ -1,6 +1,7 @@
 """From a refused request to what the ledger keeps of it: pure, and as much as was understood of the request."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from waybill.accept.content import Draft
 from waybill.accept.request import SendRequest
@@ -38,7 +39,7 @@ def refusal_of(request: SendRequest, refusal: Rejected, draft: Draft | None, *, 
             operation=client.operation,
             accepted_at=at,
             sender=next(_addresses([header]), "")[:TEXT_KEPT],
-            source_header=decode_words(header)[:TEXT_KEPT],
+            source_header=decode_words(header[: 4 * TEXT_KEPT])[:TEXT_KEPT],
             destination=asked,
             subject=draft.subject if draft else None,
             configuration_set=request.configuration_set,
@@ -74,7 +75,7 @@ def _recipients(request: SendRequest, draft: Draft | None) -> tuple[str, ...]:
     given: tuple[str, ...] = request.envelope or (*request.to, *request.cc, *request.bcc)
     if not given and draft is not None:
         given = tuple(value for _, value in draft.header_recipients)
-    return tuple(dict.fromkeys(_addresses(given)))[:RECIPIENTS_KEPT]
+    return tuple(dict.fromkeys(islice(_addresses(given), 2 * RECIPIENTS_KEPT)))[:RECIPIENTS_KEPT]
 
 
 def _addresses(texts: Iterable[str]) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """Rendering a template: failures are facts about the message, not errors of the request."""
 
 from dataclasses import dataclass
+from functools import partial
 
+from waybill.accept.aside import LIGHT, aside
 from waybill.accept.request import Attachment, TemplateContent
 from waybill.mail import template as language
 from waybill.mail.header import HeaderError, refuse_controls
@@ -21,6 +23,7 @@ class Rendered:
     text: str | None = None
     html: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    subject_charset: str = "UTF-8"
     text_charset: str = "UTF-8"
     html_charset: str = "UTF-8"
     template: str | None = None
@@ -44,15 +47,25 @@ async def render_content(content: TemplateContent, store: Store, account: str) -
                 cause=Cause.TEMPLATE_SYNTAX_ERROR,
                 detail={"template": content.name},
             )
-        return _render(content, stored.subject, stored.text, stored.html, version=stored.version)
-    for part in (content.subject, content.text, content.html):
-        if part and _has_blocks(part):
+        return await _render_aside(content, stored.subject, stored.text, stored.html, version=stored.version)
+    for source in (content.subject or "", content.text or "", content.html or ""):
+        if await aside(len(source), partial(_has_blocks, source)):
             raise Rejected(
                 "Template contains unsupported operations.",
                 code="BadRequestException",
                 cause=Cause.TEMPLATE_SYNTAX_ERROR,
             )
-    return _render(content, content.subject or "", content.text, content.html, version=None)
+    return await _render_aside(content, content.subject or "", content.text, content.html, version=None)
+
+
+async def _render_aside(
+    content: TemplateContent, subject: str, text: str | None, html: str | None, *, version: int | None
+) -> Rendered:
+    parts = (subject, text or "", html or "")
+    weight = sum(map(len, (*parts, content.data or "", content.defaults or "")))
+    if sum(part.count("#each") for part in parts) > 1:
+        weight += LIGHT  # one in another: little data can go a long way
+    return await aside(weight, partial(_render, content, subject, text, html, version=version))
 
 
 def _has_blocks(source: str) -> bool:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from waybill.accept.aside import aside
 from waybill.api.authenticate import Caller
 from waybill.api.call import Call, Operation, Service
 from waybill.api.errors import not_implemented
@@ -72,7 +73,7 @@ class Intake:
     ) -> dict[str, Any]:
         """Validates the parameters and calls the operation. Raises what either raises."""
         operation = self.operation(model, name)
-        validate(model, model.operations[name], request)
+        await aside(exchange.declared_length or 0, lambda: validate(model, model.operations[name], request))
         call = Call(
             service=self.service,
             operation=name,

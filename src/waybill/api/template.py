@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NoReturn
 
+from waybill.accept.aside import aside
 from waybill.api.call import Call
 from waybill.api.ses_error import SesError
 from waybill.mail.header import encode_words, format_date
@@ -32,7 +34,7 @@ class Draft:
 
 async def create_template(call: Call, draft: Draft) -> None:
     """Stores a new template. Raises: SesError if it exists, is faulty, or the account has as many as allowed."""
-    subject = _check(draft)
+    subject = await _checked(draft)
     await _check_room(call)
     now = call.service.clock()
     record = Template(
@@ -54,7 +56,7 @@ async def create_template(call: Call, draft: Draft) -> None:
 
 async def update_template(call: Call, draft: Draft) -> None:
     """Replaces a template's parts; its version grows. Raises: SesError if it is missing or faulty."""
-    subject = _check(draft)
+    subject = await _checked(draft)
     now = call.service.clock()
 
     def change(old: Template) -> Template:
@@ -85,12 +87,18 @@ async def test_render(call: Call, name: str, data: str) -> str:
         values = parse_data(data)
     except TemplateError as error:
         raise SesError(
-            f"Template rendering data is invalid: {error.error}",
+            error.error,
             v2="BadRequestException",
             v1="InvalidRenderingParameter",
         ) from None
-    subject, text, html = (_rendered(part, values) for part in (record.subject, record.text, record.html))
-    return _mime(subject or "", text, html, call.service.clock())
+    parts = (record.subject, record.text, record.html)
+    at = call.service.clock()
+
+    def shown() -> str:
+        subject, text, html = (_rendered(part, values) for part in parts)
+        return _mime(subject or "", text, html, at)
+
+    return await aside(len(data) + sum(len(part or "") for part in parts), shown)
 
 
 def _rendered(source: str | None, values: dict[str, Any]) -> str | None:
@@ -132,6 +140,11 @@ def _mime(subject: str, text: str | None, html: str | None, at: Instant) -> str:
 
 def _one_line(subject: str) -> str:
     return " ".join(subject.split())
+
+
+async def _checked(draft: Draft) -> str:
+    weight = sum(len(part or "") for part in (draft.subject, draft.text, draft.html))
+    return await aside(weight, partial(_check, draft))
 
 
 def _check(draft: Draft) -> str:

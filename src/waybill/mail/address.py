@@ -17,6 +17,7 @@ MAX_LOCAL = 64  # octets, RFC 5321 §4.5.3.1.1
 MAX_DOMAIN = 253  # octets in text form, RFC 1035 §2.3.4
 MAX_ADDRESS = 254  # octets, RFC 5321 §4.5.3.1.3 without the angle brackets
 MAX_COMMENT_DEPTH = 20
+MAX_TEXT = 65_536  # characters of a mailbox or list that are read at all; 50 recipients need a third of it
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -68,6 +69,7 @@ def _read_mailbox(text: str) -> Mailbox:
     plain = _PLAIN.fullmatch(text)
     if plain is not None:
         return _mailbox("", plain[1], plain[2])
+    _refuse_length(text)
     _refuse_controls(text)
     found = list(_mailboxes(_tokens(text)))
     if len(found) != 1:
@@ -87,9 +89,15 @@ def parse_mailbox_list(text: str) -> tuple[Mailbox, ...]:
 
 
 def _read_list(text: str) -> tuple[Mailbox, ...]:
+    _refuse_length(text)
     unfolded = _FOLD.sub("", text)
     _refuse_controls(unfolded)
     return tuple(found for found in _mailboxes(_tokens(unfolded)) if isinstance(found, Mailbox))
+
+
+def _refuse_length(text: str) -> None:
+    if len(text) > MAX_TEXT:
+        raise AddressError(f"Illegal address: {len(text)} characters; at most {MAX_TEXT} are allowed")
 
 
 _remembered_mailbox = lru_cache(maxsize=4096)(_read_mailbox)

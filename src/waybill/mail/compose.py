@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from waybill.mail.address import AddressError, parse_mailbox
 from waybill.mail.entity import Entity, attach, combine, encode_text
 from waybill.mail.entity import Part as Part
-from waybill.mail.header import HeaderError, check_header, encode_words, fold, format_date, refuse_controls
+from waybill.mail.header import (
+    ONCE_ONLY,
+    HeaderError,
+    check_header,
+    encode_words,
+    fold,
+    format_date,
+    refuse_controls,
+)
 from waybill.model.clock import Instant
 
 # Fields that only the parts of a Composition may set: a second one would contradict the first.
@@ -34,6 +42,7 @@ class Composition:
     cc: tuple[str, ...] = ()
     reply_to: tuple[str, ...] = ()
     subject: str | None = None
+    subject_charset: str = "UTF-8"
     text: str | None = None
     html: str | None = None
     text_charset: str = "UTF-8"
@@ -61,9 +70,9 @@ def compose(parts: Composition) -> bytes:
             fields.append(f"{name}: {encode_mailboxes(addresses, len(name) + 2)}\r\n")
     if parts.subject is not None:
         refuse_controls("Subject", parts.subject)
-        fields.append(f"Subject: {encode_words(parts.subject, offset=9)}\r\n")
+        fields.append(f"Subject: {encode_words(parts.subject, parts.subject_charset, offset=9)}\r\n")
     fields.append(f"Date: {format_date(parts.date)}\r\nMessage-ID: <{parts.message_id}>\r\n")
-    fields += [_custom_field(name, value) for name, value in parts.headers]
+    fields += _custom_fields(parts.headers)
     entity = _compose_body(parts)
     fields += ["MIME-Version: 1.0\r\n", entity.header, "\r\n"]
     ending = b"" if entity.body.endswith(b"\r\n") else b"\r\n"  # SMTP can only carry whole lines
@@ -121,6 +130,16 @@ def encode_mailbox(text: str, offset: int = 0) -> str:
 def _end_column(encoded: str, offset: int) -> int:
     last = encoded.rfind("\n")
     return offset + len(encoded) if last < 0 else len(encoded) - last - 1
+
+
+def _custom_fields(headers: Sequence[tuple[str, str]]) -> list[str]:
+    names: set[str] = set()
+    for name, _ in headers:
+        lower = name.lower()
+        if lower in names and lower in ONCE_ONLY:
+            raise HeaderError(f"Duplicate header {name!r}.")
+        names.add(lower)
+    return [_custom_field(name, value) for name, value in headers]
 
 
 def _custom_field(name: str, value: str) -> str:

@@ -10,7 +10,24 @@ from waybill.model.clock import Instant
 
 MAX_LINE = 998  # octets without CRLF, RFC 5322 §2.1.1
 MAX_NAME = 126
-MAX_VALUE = 995  # with the name's 126 at most this is SES's limit for one custom header
+MAX_VALUE = 995
+MAX_FIELD = 996  # name and value of a custom header together (SES v2 model, MessageHeader)
+
+# The fields that SES lets a message have once only (its guide's "header fields" page); To and Cc are not among them.
+ONCE_ONLY = frozenset(
+    """
+    accept-language acceptlanguage archived-at auto-submitted bounces-to comments content-alternative content-base
+    content-class content-description content-disposition content-duration content-features content-id
+    content-language content-length content-location content-md5 content-transfer-encoding content-type date
+    delivered-to disposition-notification-options disposition-notification-to dkim-signature domainkey-signature
+    errors-to from importance in-reply-to keywords list-archive list-help list-id list-owner list-post
+    list-subscribe list-unsubscribe list-unsubscribe-post message-context message-id mime-version organization
+    original-from original-message-id original-recipient original-subject precedence priority references reply-to
+    return-path return-receipt-to sender sensitivity solicitation subject thread-index thread-topic user-agent
+    vbr-info
+    """.split()  # noqa: SIM905 - a paragraph of names reads better than sixty lines
+)
+
 
 _FIELD = re.compile(r"^([!-9;-~]+)[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)\n?", re.MULTILINE)
 _NAME = re.compile(r"[!-9;-~]+")
@@ -79,8 +96,8 @@ def check_header(name: str, value: str) -> None:
     """Checks a custom header field against SES's limits.
 
     Raises:
-        HeaderError: the name is no field name (RFC 5322 §2.2) of at most 126 characters, or the value is over 995
-            characters or holds CR, LF or NUL.
+        HeaderError: the name is no field name (RFC 5322 §2.2) of at most 126 characters, the value is over 995
+            characters or holds CR, LF or NUL, or both together are over 996 characters.
     """
     if _NAME.fullmatch(name) is None:
         raise HeaderError(f"Invalid header name {name!r}: only printable ASCII characters except ':' are allowed.")
@@ -88,6 +105,10 @@ def check_header(name: str, value: str) -> None:
         raise HeaderError(f"Header name {name[:40]!r}… has {len(name)} characters; at most {MAX_NAME} are allowed.")
     if len(value) > MAX_VALUE:
         raise HeaderError(f"The value of header {name!r} has {len(value)} characters; at most {MAX_VALUE} are allowed.")
+    if len(name) + len(value) > MAX_FIELD:
+        raise HeaderError(
+            f"Header {name!r} has {len(name) + len(value)} characters with its value; at most {MAX_FIELD} are allowed."
+        )
     refuse_controls(name, value)
 
 

@@ -1,28 +1,18 @@
 """Takes in a whole message as a client wrote it, and changes what SES changes before it is signed and sent."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from waybill.mail.compose import encode_mailbox
-from waybill.mail.header import MAX_LINE, Field, decode_words, find_body, format_date, refuse_controls, scan
+from waybill.mail.address import AddressError, parse_mailbox_list
+from waybill.mail.compose import encode_mailbox, encode_mailboxes
+from waybill.mail.header import MAX_LINE, ONCE_ONLY, Field, decode_words, find_body, format_date, refuse_controls, scan
 from waybill.mail.line_ends import normalise_line_ends
 from waybill.model.clock import Instant
 
-# The fields that SES lets a message have once only (its guide's "header fields" page); To and Cc are not among them.
-ONCE_ONLY = frozenset(
-    """
-    accept-language acceptlanguage archived-at auto-submitted bounces-to comments content-alternative content-base
-    content-class content-description content-disposition content-duration content-features content-id
-    content-language content-length content-location content-md5 content-transfer-encoding content-type date
-    delivered-to disposition-notification-options disposition-notification-to dkim-signature domainkey-signature
-    errors-to from importance in-reply-to keywords list-archive list-help list-id list-owner list-post
-    list-subscribe list-unsubscribe list-unsubscribe-post message-context message-id mime-version organization
-    original-from original-message-id original-recipient original-subject precedence priority references reply-to
-    return-path return-receipt-to sender sensitivity solicitation subject thread-index thread-topic user-agent
-    vbr-info
-    """.split()  # noqa: SIM905 - a paragraph of names reads better than sixty lines
-)
+MAX_HEADER = 1024 * 1024
+"""Octets of all header fields together; servers take 100 KB to 1 MB (Postfix's header_size_limit: 102,400)."""
+
 _CONTROL_PREFIX = "x-ses-"
 _REMOVED = frozenset({"bcc", "return-path"})
 _MBOX_LINE = re.compile(rb">?From [^\n]*\n")
@@ -35,11 +25,17 @@ class RawError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawEdit:
-    """What to write into the message: ``message_id`` without ``<>``; ``from_header`` is used where it has no From."""
+    """What to write into the message; ``message_id`` is without ``<>``.
+
+    ``from_header`` is used where the message has no From, and with ``replace_from`` in any case; ``reply_to`` replaces
+    a Reply-To. A field that says the same already keeps its octets.
+    """
 
     message_id: str
     date: Instant
     from_header: str | None = None
+    replace_from: bool = False
+    reply_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,11 +63,11 @@ class Prepared:
 def prepare_raw(data: bytes, edit: RawEdit) -> Prepared:
     """Returns the message with our Message-ID and Date, without X-SES-, Bcc and Return-Path fields, all else kept.
 
-    Bare CR and bare LF become CRLF (RFC 5321 §2.3.8). Body lines over 998 octets are kept: cutting them would change
+    Bare CR and bare LF become CRLF (RFC 5321 §2.3.8), and the last line ends in one. Body lines over 998 octets are kept: cutting them would change
     the content, and receivers take them.
 
     Raises:
-        RawError: there is a NUL, a broken or over-long header line, a second field of those allowed once, or no From.
+        RawError: there is a NUL, a broken or over-long header line, too long a header, a second field of those allowed once, or no From.
         HeaderError: the address for the missing From is none.
     """
     if b"\0" in data:
@@ -80,6 +76,7 @@ def prepare_raw(data: bytes, edit: RawEdit) -> Prepared:
         _MBOX_LINE.sub(b"", normalise_line_ends(data), count=1) if _MBOX_LINE.match(data) else normalise_line_ends(data)
     )
     end, body = find_body(data)
+    check_header_size(end)
     fields, _ = scan(data)
     _check_lines(data, end, fields)
     by_name: dict[str, str] = {}
@@ -91,11 +88,14 @@ def prepare_raw(data: bytes, edit: RawEdit) -> Prepared:
             raise RawError(f"Duplicate header '{field.name}'.")
         elif name in ("to", "cc", "bcc"):
             by_name[name] += f", {field.value}"
-    from_header = by_name.get("from") or edit.from_header
+    ours = _ours(edit, by_name)
+    from_header = edit.from_header if "from" in ours else by_name.get("from")
     if not from_header:
         raise RawError("Missing required header 'From'.")
+    # SMTP can only carry whole lines. Without a body the line end before this is the last.
+    ending = b"" if len(data) <= body or data.endswith(b"\r\n") else b"\r\n"
     return Prepared(
-        content=b"".join([*_edited(data, fields, edit), b"\r\n", data[body:]]),
+        content=b"".join([*_edited(data, fields, ours), b"\r\n", data[body:], ending]),
         fields=tuple((field.name, field.value) for field in fields),
         control={name: value for name, value in by_name.items() if name.startswith(_CONTROL_PREFIX)},
         from_header=from_header,
@@ -107,6 +107,12 @@ def prepare_raw(data: bytes, edit: RawEdit) -> Prepared:
         reply_to=by_name.get("reply-to"),
         return_path=by_name.get("return-path"),
     )
+
+
+def check_header_size(size: int) -> None:
+    """Raises: RawError: a header section of so many octets would be refused by every receiver."""
+    if size > MAX_HEADER:
+        raise RawError(f"The header has {size} octets; at most {MAX_HEADER} are allowed.")
 
 
 def _check_lines(data: bytes, end: int, fields: Sequence[Field]) -> None:
@@ -123,25 +129,41 @@ def _check_lines(data: bytes, end: int, fields: Sequence[Field]) -> None:
                 raise RawError(f"Header '{field.name}' has a line of {longest} octets; at most {MAX_LINE} are allowed.")
 
 
-def _edited(data: bytes, fields: Sequence[Field], edit: RawEdit) -> list[bytes]:
-    """The header's new pieces: kept fields in one piece from one change to the next."""
+def _ours(edit: RawEdit, given: Mapping[str, str]) -> dict[str, bytes]:
+    """The fields to write by lower-case name, where they differ from those given. Raises: HeaderError."""
     refuse_controls("Message-ID", edit.message_id)
     ours = {
         "message-id": f"Message-ID: <{edit.message_id}>\r\n".encode("ascii"),
         "date": f"Date: {format_date(edit.date)}\r\n".encode("ascii"),
     }
+    from_header = given.get("from")
+    if edit.from_header and (
+        not from_header or (edit.replace_from and not _says_the_same(from_header, (edit.from_header,)))
+    ):
+        ours["from"] = f"From: {encode_mailbox(edit.from_header, 6)}\r\n".encode("ascii")
+    if edit.reply_to and not _says_the_same(given.get("reply-to", ""), edit.reply_to):
+        ours["reply-to"] = f"Reply-To: {encode_mailboxes(edit.reply_to, 10)}\r\n".encode("ascii")
+    return ours
+
+
+def _says_the_same(value: str, texts: Sequence[str]) -> bool:
+    try:
+        return parse_mailbox_list(value) == parse_mailbox_list(", ".join(texts))
+    except AddressError:
+        return False
+
+
+def _edited(data: bytes, fields: Sequence[Field], ours: Mapping[str, bytes]) -> list[bytes]:
+    """The header's new pieces: kept fields as they are, ours in the places of those that they replace."""
+    left = dict(ours)
     pieces: list[bytes] = []
-    has_from = False
     for field in fields:
         name = field.name.lower()
-        if name in ours:
-            pieces.append(ours.pop(name))
-        elif name == "from" and not field.value:
-            continue
+        if name in left:
+            pieces.append(left.pop(name))
         elif name not in _REMOVED and not name.startswith(_CONTROL_PREFIX):
-            has_from = has_from or name == "from"
             piece = data[field.start : field.end]
             pieces.append(piece if piece.endswith(b"\r\n") else piece + b"\r\n")
-    if not has_from and edit.from_header:
-        pieces.insert(0, f"From: {encode_mailbox(edit.from_header, 6)}\r\n".encode("ascii"))
-    return [*pieces, *ours.values()]
+    if "from" in left:
+        pieces.insert(0, left.pop("from"))
+    return [*pieces, *left.values()]

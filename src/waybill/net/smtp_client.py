@@ -97,9 +97,10 @@ class SmtpConnection:
         wire, timeouts = self.wire, self.settings.timeouts
         wire.note(f"message, {len(content)} bytes")
         dots = content.replace(b"\r\n.", b"\r\n..")  # RFC 5321 §4.5.2
-        whole = await wire.send_content(
-            b"".join((b"." if content.startswith(b".") else b"", dots, b".\r\n")), timeouts.block
-        )
+        first = b"." if content.startswith(b".") else b""
+        # RFC 5321 §4.1.1.4: the end is a line of its own, so the line before it has to have ended.
+        ending = b".\r\n" if content.endswith(b"\r\n") else b"\r\n.\r\n"
+        whole = await wire.send_content(b"".join((first, dots, ending)), timeouts.block)
         try:
             reply = await self._reply(Stage.MESSAGE, "the message", timeouts.message)
         except SmtpError as error:

@@ -36,8 +36,10 @@ RETURN_PATH_PURPOSE = "return-path"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueueConfig:
-    """How this worker works. Durations are milliseconds; ``backlog`` and ``backlog_bytes`` bound what it holds,
-    ``backlog_of_domain`` what of it is for one recipient domain."""
+    """How this worker works. Durations are milliseconds.
+
+    ``backlog`` and ``backlog_bytes`` bound what it holds, ``backlog_of_domain`` what of it is for one recipient domain.
+    """
 
     worker: str
     retry: tuple[int, ...]

@@ -42,6 +42,9 @@ log = logging.getLogger(__name__)
 
 SIGNING_THREADS = 2
 
+SWITCH_EVERY = 0.001
+"""Seconds after which a thread with long work makes way for the event loop."""
+
 GARBAGE_AFTER = 20_000
 """Objects made until the collector looks for cycles. A message makes hundreds and leaves none; modules are never garbage."""
 
@@ -304,6 +307,7 @@ def main() -> None:
     logging.basicConfig(level=plan.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)
+    sys.setswitchinterval(SWITCH_EVERY)
     factory = None
     try:
         uvloop = __import__("uvloop")

@@ -34,7 +34,7 @@ def _any(connection: sqlite3.Connection, condition: str, now: Instant) -> bool:
     return bool(rows.fetchall())
 
 
-def claim(  # noqa: PLR0913 - as the protocol has it
+def claim(
     transaction: Transaction, worker: str, now: Instant, *, limit: int, lease_until: Instant, skip: Sequence[str]
 ) -> list[Claim]:
     """Leases due deliveries that have not expired, that nobody holds and whose domain is not to be skipped, the longest due first."""
