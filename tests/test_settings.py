@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waybill.model.clock import DAY, HOUR, MINUTE, SECOND
-from waybill.settings import Endpoint, Settings, SettingsError, load_settings, parse_duration, sections, settings_of
+from waybill.settings import (
+    Endpoint,
+    Settings,
+    SettingsError,
+    check_files,
+    load_settings,
+    parse_duration,
+    sections,
+    settings_of,
+)
 
 PUBLIC: dict[str, dict[str, object]] = {
     "": {"store": "sqlite:///waybill-data/waybill.db"},
@@ -250,3 +259,23 @@ def test_any_value_is_taken_or_refused_in_words(field: Any, value: object) -> No
     assert words
     assert words.isprintable()
     assert len(words) < 120
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("[submission]\ntls_cert = '{junk}'\ntls_key = '{junk}'", "they must be PEM files of a certificate chain"),
+        ("[publish]\nca_file = '{junk}'", "it must be a PEM file of certificates"),
+        ("[publish]\nfile = '{junk}/events.jsonl'", "it must be a file in a folder that exists"),
+        ("[publish]\nfile = '/'", "it must be a file in a folder that exists"),
+    ],
+)
+def test_files_that_the_service_cannot_use(tmp_path: Path, text: str, error: str) -> None:
+    """They stop ``serve`` with one line; a command that does not need them goes on."""
+    junk = tmp_path / "junk.pem"
+    junk.write_text("junk", "utf-8")
+    settings = load(tmp_path, text.format(junk=junk))
+    with pytest.raises(SettingsError) as caught:
+        check_files(settings)
+    assert error in str(caught.value)
+    assert "\n" not in str(caught.value)

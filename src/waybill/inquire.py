@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from waybill.explain import Explanation, Facts, explain
-from waybill.mail.address import AddressError, canonical, parse_mailbox
+from waybill.mail.address import AddressError, canonical
 from waybill.model.clock import Instant
 from waybill.store.protocol import Search, Store
 
@@ -44,7 +44,7 @@ async def find_asked(store: Store, key: str, account: str | None = None) -> Aske
 
 def _bare(key: str) -> str | None:
     try:
-        return canonical(parse_mailbox(key).address)
+        return canonical(key)
     except AddressError:
         return None
 

@@ -103,6 +103,7 @@ def client(**changes: Any) -> Client:
         "tls": "TLSv1.3",
         "user_agent": "aws-cli",
         "started_at": START - 2,
+        "api_version": 2,
     }
     return Client(**fields | changes)
 
@@ -127,7 +128,7 @@ def raw(header: str, body: str = "Hi\r\n", **changes: Any) -> SendRequest:
 
 def over_smtp(header: str, *recipients: str, **changes: Any) -> SendRequest:
     """A message submitted over SMTP."""
-    smtp = client(source=Source.SMTP, operation="SendRawEmail", user_agent=None)
+    smtp = client(source=Source.SMTP, operation="SendRawEmail", user_agent=None, api_version=None)
     fields: dict[str, Any] = {"client": smtp, "sender": "alice@sender.test", "envelope": recipients}
     return raw(header, **fields | changes)
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.accept.accepting import ACCOUNT, POLICY, SIMPLE, START, World, over_smtp, raw, request, templated
+from tests.accept.accepting import ACCOUNT, POLICY, SIMPLE, START, World, client, over_smtp, raw, request, templated
 from waybill.accept.acceptance import HEADERS_KEPT, kept_headers
 from waybill.accept.content import LARGEST_V1
 from waybill.accept.refusal import refusal_id
-from waybill.accept.request import RawContent, SendRequest, SimpleContent, TemplateContent
+from waybill.accept.request import Attachment, RawContent, SendRequest, SimpleContent, TemplateContent
 from waybill.mail.malware import _EICAR as EICAR
 from waybill.model.cause import Cause
 from waybill.model.clock import DAY, HOUR, SECOND
@@ -160,6 +160,34 @@ async def test_malware_is_rejected_after_the_id(world: World) -> None:
     assert [] == world.desk.taken
 
 
+@pytest.mark.parametrize("content", [b"hello", EICAR])
+async def test_files_that_ses_refuses(world: World, content: bytes) -> None:
+    """An attachment of a type that runs is refused at once, unless it is malware, which fails after the id."""
+    attachment = Attachment(file_name="eicar.com", content=content)
+    sent = request(content=SimpleContent(subject="x", text="x", html=None, attachments=(attachment,)))
+    if content == EICAR:
+        assert Status.REJECTED is (await world.accept(sent)).deliveries[0].status
+    else:
+        refusal = await world.refuse(sent)
+        assert ("BadRequestException", "InvalidParameterValue", "Illegal filename 'eicar.com'.") == (
+            refusal.code,
+            refusal.code_v1,
+            refusal.text,
+        )
+
+
+async def test_the_sender_of_v2_replaces_the_from_of_a_raw_message(world: World) -> None:
+    """The identity of FromEmailAddress counts, and the From field that goes out is it; Source of v1 is only checked."""
+    message = "From: mallory@elsewhere.test\nTo: b@r.test"
+    ledger = await world.accept(raw(message, sender="alice@sender.test", reply_to=("r@r.test",)))
+    assert "alice@sender.test" == ledger.message.source_header
+    assert b"From: alice@sender.test\r\nTo: b@r.test\r\n" in world.desk.taken[0].content
+    assert b"Reply-To: r@r.test\r\n" in world.desk.taken[0].content
+    by_v1 = client(operation="SendRawEmail", request_id="request-2", api_version=1)
+    refusal = await world.refuse(raw(message, sender="alice@sender.test", client=by_v1))
+    assert "MessageRejected" == refusal.code
+
+
 @pytest.mark.parametrize(("seconds", "lifetime"), [(300, 300 * SECOND), (50_400, 14 * HOUR), (100_000, 14 * HOUR)])
 async def test_max_delivery_seconds_shortens_the_life(world: World, seconds: int, lifetime: int) -> None:
     """It never lengthens what the installation allows."""
@@ -238,13 +266,16 @@ async def test_tags_of_the_header_count_where_the_request_has_none(world: World)
 
 
 async def test_the_limit_of_v1_is_not_that_of_smtp(world: World) -> None:
-    """10 MB through SendRawEmail, 40 MB over SMTP, which has no operation of its own."""
+    """10 MB through v1, whatever the operation; 40 MB over SMTP and through v2's SendEmail."""
     header, body = "From: alice@sender.test\nTo: b@r.test", ("x" * 76 + "\r\n") * (LARGEST_V1 // 78 + 1)
-    v1 = raw(header, body)
-    v1 = replace(v1, client=replace(v1.client, operation="SendRawEmail"))
-    refusal = await world.refuse(v1)
-    assert (Cause.MESSAGE_TOO_LARGE, "InvalidParameterValue") == (refusal.cause, refusal.code_v1)
-    assert refusal.text.startswith("Message length is more than 10485760 bytes long: '1048")
+    v1 = client(operation="SendEmail", api_version=1)
+    for number, sent in enumerate(
+        (raw(header, body), request(content=SimpleContent(subject="", text=body, html=None)))
+    ):
+        refusal = await world.refuse(replace(sent, client=replace(v1, request_id=f"request-{number}")))
+        assert (Cause.MESSAGE_TOO_LARGE, "InvalidParameterValue") == (refusal.cause, refusal.code_v1)
+        assert refusal.text.startswith("Message length is more than 10485760 bytes long: '1048")
+        await world.accept(sent)
     await world.accept(over_smtp(header, "b@r.test", content=RawContent(data=f"{header}\n\n{body}".encode())))
 
 

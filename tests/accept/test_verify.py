@@ -1,6 +1,8 @@
 """Identities become verified: a look at the DNS stored, and the link that is mailed."""
 
+import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -185,3 +187,19 @@ async def test_all_that_waits_is_looked_at_when_due(world: World, verifier: Veri
     world.at += 4 * 60 * MINUTE
     assert 1 == await asked()
     assert [] == await mailed(world)
+
+
+async def test_a_silent_resolver_does_not_delay_the_end(world: World, verifier: Verifier) -> None:
+    """A look that waits for its answer is given up when the service stops."""
+    await pending(world, "good.test")
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.setblocking(False)
+        resolver = Resolver([f"127.0.0.1:{silent.getsockname()[1]}"], patience=3600, rounds=1)
+        stop = asyncio.Event()
+        running = asyncio.create_task(replace(verifier, dns=resolver).run(stop))
+        await loop.sock_recv(silent, 512)
+        stop.set()
+        await asyncio.wait_for(running, 10)
+        await resolver.close()

@@ -1,5 +1,6 @@
 """A real store, a recording ``accept`` and a set clock, in which tests call the operations directly."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -81,22 +82,25 @@ class World:
     now: Instant = START
     verified: list[tuple[str, str]] = field(default_factory=list)
     every_sender: bool = False
+    silent_dns: bool = False
 
     def service(self) -> Service:
         return Service(
             store=self.store,
             accept=self.accept,
             clock=lambda: self.now,
-            public_url="http://127.0.0.1:8025",
             region="us-east-1",
             every_sender=self.every_sender,
             default_max_send_rate=0,
             default_max_24_hour_send=0,
             verify_identity=self._verify,
+            longest_look_s=0.01,
         )
 
     async def _verify(self, account: str, name: str) -> None:
         self.verified.append((account, name))
+        if self.silent_dns:
+            await asyncio.Event().wait()
 
     async def v2(self, operation: str, account: str = ACCOUNT, **request: Any) -> dict[str, Any]:
         return await self._ask("sesv2", operation, account, request)

@@ -22,7 +22,7 @@ from waybill.model.event import (
 )
 from waybill.model.message import Message, Source, Status, new_message_id
 from waybill.model.outcome import Attempt, Outcome, Result, Stage
-from waybill.model.resource import Account, Pause
+from waybill.model.resource import INSTALLATION, Account, Pause
 from waybill.model.suppression import GLOBAL, Reason, Suppression
 from waybill.store.protocol import Acceptance, NewDelivery, Settlement
 
@@ -51,7 +51,7 @@ async def test_fresh_account(world: World) -> None:
 async def test_own_limits(world: World) -> None:
     """The account's own limits go before those of the settings."""
     await world.store.create(
-        Account(account=ACCOUNT, name=ACCOUNT, created_at=START, max_send_rate=14, max_24_hour_send=50_000)
+        Account(account=INSTALLATION, name=ACCOUNT, created_at=START, max_send_rate=14, max_24_hour_send=50_000)
     )
     assert await world.v1("GetSendQuota") == {
         "Max24HourSend": 50_000.0,
@@ -63,7 +63,7 @@ async def test_own_limits(world: World) -> None:
 async def test_pausing(world: World) -> None:
     """The customer pauses and resumes in either version, and the pause says who made it."""
     await world.v2("PutAccountSendingAttributes", SendingEnabled=False)
-    record = await world.store.get(Account, ACCOUNT, ACCOUNT)
+    record = await world.store.get(Account, INSTALLATION, ACCOUNT)
     paused = await world.v1("GetAccountSendingEnabled")
     await world.v1("UpdateAccountSendingEnabled", Enabled=True)
     assert record is not None
@@ -74,11 +74,11 @@ async def test_pausing(world: World) -> None:
 async def test_an_enforced_pause_stays(world: World) -> None:
     """The customer cannot end the operator's pause, nor replace it."""
     pause = Pause(by="operator", reason="complaints", at=START)
-    await world.store.create(Account(account=ACCOUNT, name=ACCOUNT, created_at=START, paused=pause))
+    await world.store.create(Account(account=INSTALLATION, name=ACCOUNT, created_at=START, paused=pause))
     await world.v2("PutAccountSendingAttributes", SendingEnabled=False)
     with pytest.raises(ApiError, match=r"paused by operator \(complaints\)"):
         await world.v2("PutAccountSendingAttributes", SendingEnabled=True)
-    record = await world.store.get(Account, ACCOUNT, ACCOUNT)
+    record = await world.store.get(Account, INSTALLATION, ACCOUNT)
     assert record is not None
     assert record.paused == pause
     assert (await world.v2("GetAccount"))["EnforcementStatus"] == "SHUTDOWN"

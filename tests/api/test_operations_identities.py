@@ -130,8 +130,11 @@ def elliptic_key() -> str:
     ("attributes", "words"),
     [
         ({"DomainSigningSelector": "s"}, "together"),
-        ({"DomainSigningSelector": "s", "DomainSigningPrivateKey": "AAAA"}, "not the base64 of an RSA private key"),
-        ({"DomainSigningSelector": "s", "DomainSigningPrivateKey": elliptic_key()}, "not an RSA key"),
+        (
+            {"DomainSigningSelector": "s", "DomainSigningPrivateKey": "AAAA"},
+            "DomainSigningPrivateKey: The DKIM private key cannot be read",
+        ),
+        ({"DomainSigningSelector": "s", "DomainSigningPrivateKey": elliptic_key()}, "not of the algorithm 'rsa'"),
     ],
 )
 async def test_faulty_own_keys(world: World, attributes: dict[str, str], words: str) -> None:
@@ -237,6 +240,25 @@ async def test_verification_is_looked_at_when_asked(world: World) -> None:
     await world.v2("GetEmailIdentity", EmailIdentity="y.example")
     looks.append(len(world.verified))
     assert looks == [0, 1, 1]
+
+
+async def test_nobody_waits_long_for_the_dns(world: World) -> None:
+    """A resolver that does not answer leaves the identity pending, and the call is answered all the same."""
+    world.silent_dns = True
+    created = await world.v2("CreateEmailIdentity", EmailIdentity="y.example")
+    assert not created["VerifiedForSendingStatus"]
+    assert "PENDING" == (await world.v2("GetEmailIdentity", EmailIdentity="y.example"))["VerificationStatus"]
+    assert 2 == len(world.verified)
+
+
+async def test_v1_addresses_are_named_in_the_error(world: World) -> None:
+    """What lacks an @ is a bad address, not a bad domain."""
+    with pytest.raises(ApiError) as caught:
+        await world.v1("VerifyEmailIdentity", EmailAddress="bad")
+    assert ("InvalidParameterValue", "Invalid email address 'bad': Missing final '@domain'") == (
+        caught.value.code,
+        caught.value.text,
+    )
 
 
 async def test_v1_verification(world: World) -> None:

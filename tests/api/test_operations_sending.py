@@ -21,7 +21,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield opened
 
 
-def client(operation: str) -> Client:
+def client(operation: str, version: int = 2) -> Client:
     return Client(
         account=ACCOUNT,
         access_key_id="AKIDEXAMPLE",
@@ -33,6 +33,7 @@ def client(operation: str) -> Client:
         tls="TLSv1.3",
         user_agent="test",
         started_at=START - 5,
+        api_version=version,
     )
 
 
@@ -312,9 +313,9 @@ async def test_v1_sending(world: World) -> None:
         "tags": (("k", "v"),),
     }
     content = SimpleContent(subject="s", text=None, html="h")
-    assert simple == SendRequest(client=client("SendEmail"), content=content, **shared_part)
+    assert simple == SendRequest(client=client("SendEmail", 1), content=content, **shared_part)
     templated_content = TemplateContent(name="t", data="{}")
-    assert templated == SendRequest(client=client("SendTemplatedEmail"), content=templated_content, **shared_part)
+    assert templated == SendRequest(client=client("SendTemplatedEmail", 1), content=templated_content, **shared_part)
     assert raw == SendRequest(
-        client=client("SendRawEmail"), content=RawContent(data=b"raw"), sender="b@y.example", to=("a@x.example",)
+        client=client("SendRawEmail", 1), content=RawContent(data=b"raw"), sender="b@y.example", to=("a@x.example",)
     )

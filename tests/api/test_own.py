@@ -44,7 +44,7 @@ class World:
     async def get(self, target: str, method: str = "GET") -> Response:
         store = cast(Store, Down()) if self.down else self.store
         app = own_app(OwnApi(store=store, clock=lambda: self.at, verifier=self.verifier, ready=lambda: self.ready))
-        request = Request(method=method, target=target)
+        request = Request(method=method, target=target, headers={"host": "127.0.0.1:8025"})
         scope = scope_of(request)
         scope["path"] = unquote(scope["path"])
         scope["client"] = ("127.0.0.1", 50_000)

@@ -43,9 +43,10 @@ async def ask(store: Store, target: str, peer: str, fields: dict[str, str] | Non
         store=store, dns=resolver, clock=now, public_url="http://x", bounce_domain="b.example", every_sender=False
     )
     app = own_app(OwnApi(store=store, clock=now, verifier=verifier, ready=lambda: True))
-    headers = [(name.lower().encode(), value.encode()) for name, value in (fields or {}).items()]
+    fields = {"Host": HOST if "Signature" in f"{target} {fields}" else "127.0.0.1:8025", **(fields or {})}
+    headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
     scope = scope_of(Request(method="GET", target=target))
-    scope["headers"] = [(b"host", HOST.encode()), *[field for field in headers if field[0] != b"host"]]
+    scope["headers"] = headers
     scope["client"] = (peer, 50_000)
     return await send(cast(AwsApi, app), Request(method="GET", target=target), scope=scope)
 
@@ -65,6 +66,23 @@ def ids(response: Response) -> list[str]:
 async def test_this_machine_asks_without_more(store: Store, peer: str) -> None:
     """The operator at the service's own machine sees all accounts."""
     assert ["m-1"] == ids(await ask(store, "/api/messages", peer))
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8025", 200),
+        ("LOCALHOST", 200),
+        ("[::1]:8025", 200),
+        ("evil.example:8025", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("127.0.0.1@evil.example", 403),
+        ("", 403),
+    ],
+)
+async def test_a_name_that_somebody_leads_here_is_not_this_machine(store: Store, host: str, status: int) -> None:
+    """DNS rebinding: a page in the operator's browser must not read everybody's mail."""
+    assert status == (await ask(store, "/api/messages", "127.0.0.1", {"Host": host})).status
 
 
 @pytest.mark.parametrize("target", ["/api/messages", "/api/messages/m-1/explanation"])

@@ -286,6 +286,11 @@ async def test_the_credential_scope_chooses_the_service(service: str) -> None:
     ("body", "code", "text"),
     [
         (b"", "MissingAction", "The request is missing an Action parameter."),
+        (
+            form(Action="GetSendQuota", Version="1999-01-01"),
+            "InvalidAction",
+            "Could not find operation GetSendQuota for version 1999-01-01",
+        ),
         (form(Action="Fly"), "InvalidAction", "Could not find operation Fly for version 2010-12-01"),
         (
             form(Action="ListReceiptFilters"),

@@ -66,7 +66,6 @@ def app(
         store=cast(Store, Keys()),
         accept=NoAccept(),
         clock=clock,
-        public_url="http://waybill.test",
         region="us-east-1",
         every_sender=True,
         default_max_send_rate=0,

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from waybill.deliver.config import DeliverConfig, Relay, ZoneRoute, parse_relay
 from waybill.deliver.evidence import Failure
-from waybill.deliver.route import NoRoute, Route, Router, is_private
+from waybill.deliver.route import NoRoute, Route, Router
 from waybill.lab.dns import LabDns
 from waybill.net.resolver import Resolver
 from waybill.net.smtp_target import Credentials, Target, TlsMode
@@ -198,26 +198,3 @@ def test_what_is_no_relay(url: str) -> None:
     """The error names the setting and what is allowed, and never the password."""
     with pytest.raises(ValueError, match=r"^relay: .*smtp://user:password@host:port"):
         parse_relay(url)
-
-
-@pytest.mark.parametrize(
-    ("ip", "private"),
-    [
-        ("8.8.8.8", False),
-        ("2606:4700::1", False),
-        ("127.0.0.1", True),
-        ("10.1.2.3", True),
-        ("169.254.169.254", True),
-        ("0.0.0.0", True),
-        ("224.0.0.1", True),
-        ("100.64.0.1", True),
-        ("::1", True),
-        ("::ffff:10.0.0.1", True),
-        ("2002:0a00:0001::1", True),
-        ("fd00::1", True),
-        ("ff02::1", True),
-    ],
-)
-def test_private(ip: str, private: bool) -> None:
-    """What does not leave for the Internet, also where it is wrapped in IPv6."""
-    assert is_private(ip) is private

@@ -100,7 +100,6 @@ _FACTS: dict[type, st.SearchStrategy[Any]] = {
         cause=CAUSE,
         code=TEXT,
         text=TEXT,
-        status=st.none() | st.just(400),
         detail=st.none()
         | st.dictionaries(
             st.sampled_from(["field", "address", "identities", "by", "configuration_set", "template", "free_at"]),
@@ -169,7 +168,6 @@ HISTORY = st.builds(
     DomainHistory,
     delivered_to_domain=st.integers(0, 9),
     last_delivered_to_domain=MAYBE_AT,
-    delivered_to_address=st.integers(0, 9),
     last_delivered_to_address=MAYBE_AT,
     last_bounced_address=MAYBE_AT,
     same_cause_messages=st.integers(0, 9),

@@ -112,8 +112,7 @@ class Life:
 
     def refused(self, cause: Cause, code: str, text: str, **detail: str) -> "Life":
         """The request gets an error."""
-        status = None if code.isdecimal() else 400
-        fact = Refused(cause=cause, code=code, text=text, status=status, detail=detail)
+        fact = Refused(cause=cause, code=code, text=text, detail=detail)
         return self.end(Status.REFUSED, cause, EventKind.REFUSED, fact, about_all=True)
 
     def answered(self, reply: str, stage: Stage = Stage.RCPT, *, tls: bool = True, **changes: Any) -> "Life":

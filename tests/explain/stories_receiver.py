@@ -80,7 +80,6 @@ FAILURES: dict[str, tuple[Failure, str, Stage]] = {
 BUSY = DomainHistory(
     delivered_to_domain=212,
     last_delivered_to_domain=START - HOUR,
-    delivered_to_address=0,
     last_delivered_to_address=START - 3 * DAY,
     last_bounced_address=None,
     same_cause_messages=37,

@@ -20,6 +20,7 @@ def made(
     *,
     from_header: str = "a@b.example",
     subject: str | None = "Hello",
+    subject_charset: str = "UTF-8",
     text: str | None = "Hi\n",
     html: str | None = None,
     attachments: tuple[Part, ...] = (),
@@ -30,6 +31,7 @@ def made(
             from_header=from_header,
             to=("B <b@y.example>",),
             subject=subject,
+            subject_charset=subject_charset,
             text=text,
             html=html,
             attachments=attachments,
@@ -205,15 +207,30 @@ def test_custom_headers() -> None:
             ("date", "now"),
             ("X-SES-TENANT", "t"),
             ("X-Long", "x" * 985),
-            ("X" * 126, "y" * 995),
+            ("X" * 126, "y" * 870),
         )
     )
     message = parsed(data)
     assert (message["X-Meta"], message["Message-ID"], message["X-SES-TENANT"]) == ('{"a": "ü"}', "<1@x.example>", None)
     assert b"X-Long: " + b"x" * 985 in data
     assert "Date: Tue, 24 Nov 2026 02:30:00 +0000" in data.decode()
-    assert b"X" * 126 + b": \r\n " + b"y" * 995 + b"\r\n" in data
+    assert b"X" * 126 + b": " + b"y" * 870 + b"\r\n" in data
     assert max(map(len, data.split(b"\r\n"))) <= 998
+
+
+def test_custom_headers_given_twice() -> None:
+    """Those that SES lets a message have once are refused the second time; others may be repeated."""
+    with pytest.raises(HeaderError, match=r"^Duplicate header 'list-unsubscribe'\.$"):
+        made(headers=(("List-Unsubscribe", "<https://a.example>"), ("list-unsubscribe", "<mailto:a@b.example>")))
+    assert ["1", "2"] == parsed(made(headers=(("X-A", "1"), ("X-A", "2")))).get_all("X-A")
+
+
+@pytest.mark.parametrize(
+    ("charset", "written"), [("ISO-8859-1", "=?ISO-8859-1?B?R3L832U=?="), ("UTF-8", "=?UTF-8?B?R3LDvMOfZQ==?=")]
+)
+def test_the_charset_of_the_subject(charset: str, written: str) -> None:
+    """The subject is written in the charset that the client asks for."""
+    assert f"Subject: {written}\r\n".encode() in made(subject="Grüße", subject_charset=charset)
 
 
 @pytest.mark.parametrize("name", ["From", "to", "BCC", "Subject", "Content-Type", "MIME-Version", "Reply-To"])

@@ -183,7 +183,7 @@ def test_keys_are_read_back() -> None:
         ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "rsa", "cannot be read"),
         (ED_PEM, "rsa", "not of the algorithm 'rsa'"),
         (RSA_PEM, "ed25519", "not of the algorithm 'ed25519'"),
-        (RSA_768, "rsa", "has 768 bits; at least 1024"),
+        (RSA_768, "rsa", "has 768 bits; allowed are 1024 to 4096"),
         (RSA_PEM, "dsa", "not of the algorithm 'dsa'"),
     ],
 )

@@ -87,6 +87,7 @@ def test_scan_takes_any_octets(pieces: list[bytes]) -> None:
         ("X\n", "x", r"Invalid header name 'X\\n'"),
         ("X" * 127, "x", "127 characters; at most 126"),
         ("X", "x" * 996, "996 characters; at most 995"),
+        ("X" * 126, "x" * 871, "997 characters with its value; at most 996"),
         ("X", "a\r\nBcc: b", "'X' holds a carriage return at character 2"),
         ("X", "a\nBcc: b", "'X' holds a line feed at character 2"),
         ("X", "\0", "'X' holds a NUL at character 1"),
@@ -99,7 +100,7 @@ def test_custom_headers_that_are_refused(name: str, value: str, text: str) -> No
 
 
 def test_the_longest_custom_header_passes() -> None:
-    """126 and 995 characters are within the limits."""
+    """126 and 995 characters are within the limits, and 996 together."""
     check_header("X", "x" * 995)
     check_header("X" * 126, "x" * 870)
 

@@ -104,6 +104,36 @@ def test_a_missing_from_is_filled_in(data: bytes) -> None:
     assert prepared.content.count(b"From:") == 1
 
 
+REPLACING = RawEdit(
+    message_id="1@x.example",
+    date=1795487400000,
+    from_header="N <n@b.example>",
+    replace_from=True,
+    reply_to=("r@b.example",),
+)
+
+
+def test_the_request_replaces_from_and_reply_to() -> None:
+    """SES v2: FromEmailAddress and ReplyToAddresses stand in for the fields, in their places."""
+    data = b"From: a@b.example\r\nTo: c@d.example\r\nReply-To: x@b.example\r\n\r\nx\r\n"
+    prepared = prepare_raw(data, REPLACING)
+    expected = b"From: N <n@b.example>\r\nTo: c@d.example\r\nReply-To: r@b.example\r\n" + OURS + b"\r\nx\r\n"
+    assert ("N <n@b.example>", expected) == (prepared.from_header, prepared.content)
+    assert (("From", "N <n@b.example>"), ("To", "c@d.example"), ("Reply-To", "r@b.example")) == prepared.fields
+
+
+def test_a_field_that_says_the_same_keeps_its_octets() -> None:
+    """Spelt in another way, it is the same sender."""
+    header = b'From:  "N"  <n@B.example>\r\nReply-To: <r@b.example>\r\n'
+    assert header + OURS + b"\r\n" == prepare_raw(header + b"\r\n", REPLACING).content
+
+
+def test_a_sender_over_smtp_replaces_nothing() -> None:
+    """MAIL FROM, and Source of v1, are not written over a From."""
+    edit = RawEdit(message_id="1@x.example", date=1795487400000, from_header="n@b.example")
+    assert b"From: a@b\r\n" + OURS + b"\r\n" == prepare_raw(b"From: a@b\r\n\r\n", edit).content
+
+
 def test_a_bad_sender_is_refused() -> None:
     """What stands in for From cannot inject."""
     with pytest.raises(HeaderError):

@@ -1,7 +1,6 @@
 """Posting to webhooks: what is refused, what is verified, and that errors are answers."""
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,10 +12,8 @@ import pytest
 import trustme
 from aiohttp import web
 from aiohttp.abc import ResolveResult
-from hypothesis import given
-from hypothesis import strategies as st
 
-from waybill.net.http_client import HttpAnswer, HttpClient, PrivateAddress, _PublicOnly, is_public
+from waybill.net.http_client import HttpAnswer, HttpClient, PrivateAddress, _PublicOnly
 
 Handle: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -48,41 +45,6 @@ async def client(*, allow_private: bool = True, ca_file: str | None = None) -> A
         yield http
     finally:
         await http.close()
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("8.8.8.8", True),
-        ("2606:4700::1111", True),
-        ("127.0.0.1", False),
-        ("10.1.2.3", False),
-        ("100.64.0.1", False),
-        ("169.254.169.254", False),
-        ("192.0.2.1", False),
-        ("224.0.0.1", False),
-        ("0.0.0.0", False),
-        ("255.255.255.255", False),
-        ("::1", False),
-        ("fe80::1%eth0", False),
-        ("fd00::1", False),
-        ("ff02::1", False),
-        ("::ffff:127.0.0.1", False),
-        ("::ffff:8.8.8.8", True),
-        ("64:ff9b::7f00:1", False),
-        ("64:ff9b::808:808", True),
-        ("2002:7f00:1::", False),
-    ],
-)
-def test_public_addresses(address: str, public: bool) -> None:
-    """An address is judged by what it leads to, however it is written."""
-    assert is_public(address) is public
-
-
-@given(st.ip_addresses(v=4))
-def test_mapped_addresses(address: ipaddress.IPv4Address) -> None:
-    """An IPv4 address in IPv6 clothes is judged as itself."""
-    assert is_public(f"::ffff:{address}") == is_public(str(address))
 
 
 @pytest.mark.parametrize(

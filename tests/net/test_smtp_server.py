@@ -146,6 +146,15 @@ async def test_limits_end_a_connection() -> None:
             assert replies[2] == "452 Too many recipients"
 
 
+async def test_too_many_recipients_do_not_end_a_connection() -> None:
+    """RFC 5321 §4.5.3.1.10: those that were taken get the message, the client sends the rest in another transaction."""
+    limits = SessionLimits(max_errors=3, max_recipients=1)
+    async with serving(Recorder(), config(limits=limits)) as server, connected(server.address) as client:
+        replies = await client.say(b"MAIL FROM:<>\r\n" + b"RCPT TO:<b@b.example>\r\n" * 6 + b"DATA\r\n", 8)
+    assert ["452 Too many recipients"] * 5 == replies[2:7]
+    assert replies[7].startswith("354 ")
+
+
 async def test_silence_ends_a_connection() -> None:
     """Between commands and inside DATA; the reply is SES's."""
     limits = SessionLimits(command_timeout=0.05, data_timeout=0.05)

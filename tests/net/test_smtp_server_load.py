@@ -79,3 +79,22 @@ def test_uvloop_serves_as_well() -> None:
     recorder = Recorder()
     assert uvloop.run(converse()) == "421 mx.test Service closing transmission channel\r\n"
     assert [data for _, data in recorder.messages] == [b"one\r\n", b"two\r\n"]
+
+
+async def test_large_messages_take_turns() -> None:
+    """However many end at once, only a few are in memory."""
+    now: list[int] = []
+    most: list[int] = []
+
+    class Slow(Recorder):
+        async def message(self, envelope: Envelope, data: bytes) -> Answer:
+            now.append(len(data))
+            most.append(len(now))
+            await asyncio.sleep(0.01)
+            now.pop()
+            return Answer(250, "Ok")
+
+    async with serving(Slow()) as server:
+        replies = await asyncio.gather(*(send_large(server.address, 2) for _ in range(6)))
+    assert ["250 Ok"] * 6 == replies
+    assert 2 == max(most)

@@ -145,7 +145,7 @@ class World:
         )
 
     async def pending(self) -> int:
-        return (await self.store.health(self.now)).notices
+        return (await self.store.health()).notices
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.publish.publishing import ACCOUNT, START, until
-from waybill.publish.lanes import DEPTH, MOST_AT_ONCE, STALLED, WIDTH, Lanes
+from waybill.publish.lanes import DEPTH, MOST_AT_ONCE, MOST_ON_TRIAL, STALLED, WIDTH, Lanes
 from waybill.store.protocol import Notice, NoticeKind
 
 
@@ -39,6 +39,16 @@ class Poster:
         return self.taken
 
 
+async def known_to_take(lanes: Lanes, poster: Poster, targets: list[str]) -> None:
+    """Each of the targets has taken a post; the poster starts anew."""
+    poster.gate.set()
+    for target in targets:
+        lanes.add(notice(0, target), seconds=60)
+    await lanes.settled()
+    poster.gate.clear()
+    poster.begun.clear()
+
+
 async def test_each_target_has_its_own_places() -> None:
     """A target has ten posts at once however many wait; another begins all the same."""
     poster = Poster()
@@ -57,13 +67,32 @@ async def test_places_in_all() -> None:
     """However many targets there are, the posts at once are bounded, and every one has its turn."""
     poster = Poster()
     lanes = Lanes(poster.post, time.monotonic)
-    for number in range(MOST_AT_ONCE + 50):
-        lanes.add(notice(number, f"t{number}"), seconds=60)
+    targets = [f"t{number}" for number in range(MOST_AT_ONCE + 50)]
+    await known_to_take(lanes, poster, targets)
+    for number, target in enumerate(targets):
+        lanes.add(notice(number, target), seconds=60)
     await asyncio.sleep(0)
     assert len(poster.begun) == MOST_AT_ONCE
     poster.gate.set()
     await lanes.settled()
     assert len(poster.begun) == MOST_AT_ONCE + 50
+
+
+async def test_endpoints_that_hang_leave_places_to_those_that_take() -> None:
+    """However many hang, an endpoint that has taken its last post is posted at once."""
+    poster = Poster()
+    lanes = Lanes(poster.post, time.monotonic)
+    await known_to_take(lanes, poster, ["good"])
+    for number in range(MOST_AT_ONCE):
+        lanes.add(notice(number, f"t{number}"), seconds=60)
+    await asyncio.sleep(0)
+    assert len(poster.begun) == MOST_ON_TRIAL
+    lanes.add(notice(1_000, "good"), seconds=60)
+    await asyncio.sleep(0)
+    assert 1_000 == poster.begun[-1].id
+    poster.taken = False
+    poster.gate.set()
+    await lanes.settled()
 
 
 async def test_a_free_place_goes_to_each_in_turn() -> None:
@@ -78,7 +107,7 @@ async def test_a_free_place_goes_to_each_in_turn() -> None:
         return True
 
     lanes = Lanes(post, time.monotonic)
-    for number in range(MOST_AT_ONCE):
+    for number in range(MOST_ON_TRIAL):
         lanes.add(notice(number, f"t{number}"), seconds=60)
     for number in range(4):
         lanes.add(notice(number, "many"), seconds=60)
@@ -86,9 +115,9 @@ async def test_a_free_place_goes_to_each_in_turn() -> None:
     await asyncio.sleep(0)
     for place in (0, 1):
         turns[place].set()
-    await until(lambda: len(begun) == MOST_AT_ONCE + 2)
-    assert begun[MOST_AT_ONCE:] == ["many", "one"]
-    while len(begun) < MOST_AT_ONCE + 5 or lanes._tasks:
+    await until(lambda: len(begun) == MOST_ON_TRIAL + 2)
+    assert begun[MOST_ON_TRIAL:] == ["many", "one"]
+    while len(begun) < MOST_ON_TRIAL + 5 or lanes._tasks:
         for turn in turns:
             turn.set()
         await asyncio.sleep(0)
@@ -178,3 +207,13 @@ async def test_settling_can_be_given_up(seconds: float) -> None:
     await lanes.settled(seconds)
     poster.gate.set()
     await lanes.settled()
+
+
+async def test_closing_breaks_off_what_hangs() -> None:
+    """What waits is left to its lease, what is under way gets its time, and nothing is left running."""
+    poster = Poster()
+    lanes = Lanes(poster.post, time.monotonic)
+    for number in range(WIDTH + 5):
+        lanes.add(notice(number), seconds=60)
+    await lanes.close(0.01)
+    assert (WIDTH, set()) == (len(poster.begun), lanes._tasks)

@@ -103,7 +103,7 @@ async def test_failing_work_undoes_only_itself(store: Store) -> None:
     found = await store.find(Search())
     assert sorted(one.message.id for one in whole) == sorted(one.message.id for one in found)
     assert await store.sent(ACCOUNT, START) == 20
-    health = await store.health(START)
+    health = await store.health()
     assert (health.deliveries[Status.QUEUED], health.events) == (20, 20)
 
 

@@ -96,10 +96,10 @@ async def test_content_goes_with_the_last_open_delivery(store: Store) -> None:
     await store.settle(attempted(second, Status.DELAYED, START))
     (claim,) = await store.claim("w2", START + HOUR, limit=9, lease_until=START + 2 * HOUR)
     assert claim.content == b"bytes"
-    before = (await store.health(START)).bytes
+    before = (await store.health()).bytes
     await store.settle(attempted(claim.delivery, Status.BOUNCED, START + HOUR))
     assert await store.claim("w2", START + 9 * HOUR, limit=9, lease_until=START + 10 * HOUR) == []
-    assert before >= (await store.health(START)).bytes
+    assert before >= (await store.health()).bytes
 
 
 async def test_suppressions_name_their_event(store: Store) -> None:
@@ -168,7 +168,7 @@ async def test_an_automatic_reply_changes_no_state(store: Store) -> None:
     )
     (bucket,) = await store.statistics(ACCOUNT, START)
     assert (bucket.delivery_attempts, bucket.bounces, bucket.complaints, bucket.rejects) == (1, 0, 0, 0)
-    assert (await store.health(START)).deliveries[Status.DELIVERED] == 1
+    assert (await store.health()).deliveries[Status.DELIVERED] == 1
 
 
 async def test_without_a_lease(store: Store) -> None:
@@ -289,14 +289,14 @@ async def test_statistics(store: Store) -> None:
 
 async def test_health(store: Store) -> None:
     """Health counts deliveries by status, events and notices, and knows the oldest that waits."""
-    empty = await store.health(START)
+    empty = await store.health()
     assert (empty.events, empty.notices, empty.oldest_queued_at, empty.oldest_notice_at) == (0, 0, None, None)
     assert dict.fromkeys(Status, 0) == empty.deliveries
     (delivery,) = await leased(store)
     await store.accept(acceptance(START + 5))
-    assert (await store.health(START)).oldest_queued_at == START
+    assert (await store.health()).oldest_queued_at == START
     await store.settle(attempted(delivery, Status.DELIVERED, START))
-    health = await store.health(START)
+    health = await store.health()
     assert (health.events, health.oldest_queued_at) == (3, START + 5)
     assert {key: n for key, n in health.deliveries.items() if n} == {Status.QUEUED: 1, Status.DELIVERED: 1}
     assert health.bytes > 0

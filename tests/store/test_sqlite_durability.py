@@ -57,7 +57,7 @@ async def test_killed_in_the_middle(tmp_path: Path, lines: int) -> None:
     for message_id, settled in told:
         assert (Status.BOUNCED if settled == "1" else Status.QUEUED) is found[message_id].status
     assert found
-    health = await store.health(START)
+    health = await store.health()
     bounced = sum(delivery.status is Status.BOUNCED for delivery in found.values())
     assert (bounced, len(found) - bounced) == (health.deliveries[Status.BOUNCED], health.deliveries[Status.QUEUED])
     assert len(found) + bounced == health.events == health.notices
@@ -156,3 +156,20 @@ async def test_a_cancelled_caller(store: SqliteStore) -> None:
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [isinstance(result, tuple) for result in results[1::2]] == [True] * 10
     await accepted(store)
+
+
+async def test_nothing_is_acknowledged_into_a_file_that_is_gone(tmp_path: Path) -> None:
+    """After the database was moved away nothing is taken; once it is back, all goes on."""
+    path = tmp_path / "waybill.db"
+    store = await open_sqlite(path, clock=now)
+    await accepted(store)
+    path.rename(tmp_path / "moved.db")
+    with pytest.raises(StoreUnavailable, match="is not the file that was opened"):
+        await accepted(store)
+    path.write_bytes(b"")
+    with pytest.raises(StoreUnavailable, match="is not the file that was opened"):
+        await accepted(store)
+    (tmp_path / "moved.db").rename(path)
+    await accepted(store)
+    assert 2 == len(await store.find(Search()))
+    await store.close()

@@ -14,7 +14,6 @@ from waybill.model.event import Accepted, EventKind, NewEvent, Suppressed
 from waybill.model.message import Message, Status
 from waybill.model.resource import Account, ConfigurationSet, Identity, Verification
 from waybill.model.simulator import is_simulated
-from waybill.model.suppression import GLOBAL
 from waybill.store.protocol import Acceptance, NewDelivery
 
 HEADERS_KEPT = 10_240
@@ -88,11 +87,10 @@ def _lifetime(configuration_set: ConfigurationSet | None, longest: int) -> int:
 
 
 def _suppressed(recipient: str, suppressed: Suppressed, expires_at: Instant) -> NewDelivery:
-    on_global_list = suppressed.entry.account == GLOBAL
     return NewDelivery(
         recipient=recipient,
         status=Status.SUPPRESSED,
-        cause=Cause.SUPPRESSED_GLOBAL if on_global_list else Cause.SUPPRESSED_ACCOUNT,
+        cause=suppressed.cause,
         expires_at=expires_at,
     )
 

@@ -155,7 +155,7 @@ class Acceptor:
             )
 
     async def _record_refusal(self, request: SendRequest, refusal: Rejected, draft: Draft | None, at: Instant) -> None:
-        log.info("refused request_id=%s code=%s: %s", request.client.request_id, refusal.code, refusal.text)
+        log.info("refused request_id=%s code=%s text=%s", request.client.request_id, refusal.code, refusal.text)
         number = request.entry
         while True:
             key = refusal_id(request, number)

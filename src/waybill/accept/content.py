@@ -9,19 +9,18 @@ from waybill.accept.request import Attachment, RawContent, SendRequest, SimpleCo
 from waybill.accept.tags import parse_tag_header
 from waybill.mail.compose import Composition, Part, compose
 from waybill.mail.file_types import find_refused
-from waybill.mail.header import Field, HeaderError, find_body, scan
+from waybill.mail.header import HeaderError, find_body, scan
 from waybill.mail.malware import find_malware
 from waybill.mail.raw import RawEdit, RawError, check_header_size, prepare_raw
 from waybill.model.cause import Cause
 from waybill.model.clock import Instant
 from waybill.model.event import MalwareFound, RenderingFailed
-from waybill.model.message import Source
 from waybill.model.refusal import Rejected
 from waybill.store.protocol import Store
 
 LARGEST_V1 = 10 * 1024 * 1024
 LARGEST = 40 * 1024 * 1024
-_V1_OPERATIONS = frozenset({"SendRawEmail", "SendTemplatedEmail", "SendBulkTemplatedEmail"})
+"""Octets of a whole message that SES v1, and v2 and SMTP, take."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,20 +70,24 @@ async def draft_content(request: SendRequest, store: Store, *, message_id: str, 
             rendered = await render_content(request.content, store, request.client.account)
         else:
             rendered = _as_given(request.content)
-        sender = request.sender
-        draft = await aside(_weight(request, rendered), lambda: _draft_composed(request, sender, rendered, full_id, at))
+        sender, weight = request.sender, _weight(request, rendered)
+        _check_size(request, weight)  # what is too large already is not composed
+        draft = await aside(weight, lambda: _draft_composed(request, sender, rendered, full_id, at))
     if draft.content is not None:
-        through_v1 = request.client.source is Source.API and request.client.operation in _V1_OPERATIONS
-        largest = LARGEST_V1 if through_v1 else LARGEST
-        if len(draft.content) > largest:
-            raise Rejected(
-                f"Message length is more than {largest} bytes long: '{len(draft.content)}'.",
-                code="BadRequestException",
-                code_v1="InvalidParameterValue",
-                cause=Cause.MESSAGE_TOO_LARGE,
-                smtp="552 Message is too long.",
-            )
+        _check_size(request, len(draft.content))
     return draft
+
+
+def _check_size(request: SendRequest, size: int) -> None:
+    largest = LARGEST_V1 if request.client.api_version == 1 else LARGEST
+    if size > largest:
+        raise Rejected(
+            f"Message length is more than {largest} bytes long: '{size}'.",
+            code="BadRequestException",
+            code_v1="InvalidParameterValue",
+            cause=Cause.MESSAGE_TOO_LARGE,
+            smtp="552 Message is too long.",
+        )
 
 
 def _weight(request: SendRequest, rendered: Rendered) -> int:
@@ -144,15 +147,15 @@ def _draft_composed(request: SendRequest, sender: str, rendered: Rendered, full_
         check_header_size(find_body(content)[0])
     except (HeaderError, RawError) as error:
         raise _malformed(str(error)) from None
-    fields, _ = scan(content)
+    headers = tuple((field.name, field.value) for field in scan(content)[0])
     malware = _malware(content)
     if malware is None:
-        _refuse_file_types(content, fields)
+        _refuse_file_types(content, headers)
     return Draft(
         content=content,
         from_header=sender,
         subject=rendered.subject,
-        headers=tuple((field.name, field.value) for field in fields),
+        headers=headers,
         control={},
         sender_header=", ".join(value for name, value in request.headers if name.lower() == "sender") or None,
         template=rendered.template,
@@ -166,7 +169,8 @@ def _draft_raw(request: SendRequest, data: bytes, full_id: str, at: Instant) -> 
         message_id=full_id,
         date=at,
         from_header=request.sender or None,
-        replace_from=_is_v2(request),
+        # FromEmailAddress of v2 stands for the From field; Source of v1 and MAIL FROM of SMTP leave it alone.
+        replace_from=request.client.api_version == 2,
         reply_to=request.reply_to,
     )
     try:
@@ -175,7 +179,7 @@ def _draft_raw(request: SendRequest, data: bytes, full_id: str, at: Instant) -> 
         raise _malformed(str(error)) from None
     malware = _malware(prepared.content)
     if malware is None:
-        _refuse_file_types(prepared.content, scan(prepared.content)[0])
+        _refuse_file_types(prepared.content, prepared.fields)
     named = (("To", prepared.to), ("Cc", prepared.cc), ("Bcc", prepared.bcc))
     return Draft(
         content=prepared.content,
@@ -191,12 +195,7 @@ def _draft_raw(request: SendRequest, data: bytes, full_id: str, at: Instant) -> 
     )
 
 
-def _is_v2(request: SendRequest) -> bool:
-    """Whether FromEmailAddress came with the message; v1's Source and SMTP's MAIL FROM leave its From field alone."""
-    return request.client.source is Source.API and request.client.operation == "SendEmail"
-
-
-def _refuse_file_types(content: bytes, fields: Sequence[Field]) -> None:
+def _refuse_file_types(content: bytes, fields: Sequence[tuple[str, str]]) -> None:
     """Malware is looked for first: an ``eicar.com`` shows what it is there to show."""
     name = find_refused(content, fields)
     if name is not None:

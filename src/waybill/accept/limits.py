@@ -1,6 +1,7 @@
 """The account's sending rate and 24-hour quota, in SES's words."""
 
-from waybill.accept.policy import AcceptPolicy
+from typing import Protocol
+
 from waybill.model.cause import Cause
 from waybill.model.clock import rfc3339
 from waybill.model.refusal import Rejected
@@ -8,12 +9,26 @@ from waybill.model.resource import Account
 from waybill.store.protocol import LimitKind, LimitReached, Limits
 
 
-def limits_of(account: Account, policy: AcceptPolicy) -> Limits:
+class DefaultLimits(Protocol):
+    """The installation's limits, for accounts that have none of their own; 0: none."""
+
+    @property
+    def default_max_send_rate(self) -> float:
+        """Recipients a second."""
+        ...
+
+    @property
+    def default_max_24_hour_send(self) -> int:
+        """Recipients in 24 hours."""
+        ...
+
+
+def limits_of(account: Account, defaults: DefaultLimits) -> Limits:
     """The account's own limits, else the installation's."""
     rate, quota = account.max_send_rate, account.max_24_hour_send
     return Limits(
-        per_second=policy.default_max_send_rate if rate is None else rate,
-        per_24_hours=policy.default_max_24_hour_send if quota is None else quota,
+        per_second=defaults.default_max_send_rate if rate is None else rate,
+        per_24_hours=defaults.default_max_24_hour_send if quota is None else quota,
     )
 
 

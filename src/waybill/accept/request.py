@@ -1,7 +1,7 @@
 """What a door hands to ``accept``: one request to send, translated from its protocol and not yet judged."""
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from waybill.model.clock import Instant
 from waybill.model.message import Source
@@ -9,7 +9,10 @@ from waybill.model.message import Source
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Client:
-    """Who asks, from where. ``started_at`` is the client's clock at signing, or the start of the SMTP transaction."""
+    """Who asks, from where. ``started_at`` is the client's clock at signing, or the start of the SMTP transaction.
+
+    ``api_version`` is 1 or 2 of the SES API, which have operations of the same name; None: not through it.
+    """
 
     account: str
     access_key_id: str
@@ -21,6 +24,7 @@ class Client:
     tls: str | None = None
     user_agent: str | None = None
     started_at: Instant | None = None
+    api_version: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,3 +101,11 @@ class SendRequest:
     tags: tuple[tuple[str, str], ...] | None = None
     headers: tuple[tuple[str, str], ...] = field(default=())
     entry: int = 1
+
+
+class Accept(Protocol):
+    """Takes one request to send; the id is on disk when it returns."""
+
+    async def accept(self, request: SendRequest) -> str:
+        """The message id. Raises: Rejected, StoreUnavailable."""
+        ...

@@ -3,24 +3,14 @@
 from collections.abc import Sequence
 
 from waybill.deliver.suppress import effective_reasons
+from waybill.model.address import comparable
 from waybill.model.clock import Instant
 from waybill.model.event import Suppressed
 from waybill.model.message import new_message_id
 from waybill.model.resource import Account, ConfigurationSet
 from waybill.model.simulator import is_simulated
-from waybill.model.suppression import GLOBAL, Reason, Suppression
+from waybill.model.suppression import GLOBAL, ON_ACCOUNT_LIST, ON_GLOBAL_LIST, Reason, Suppression
 from waybill.store.protocol import Store
-
-ON_ACCOUNT_LIST = (
-    "Amazon SES did not send the message to this address because it is on the suppression list for your account. "
-    "For more information about removing addresses from the suppression list, see the Amazon SES Developer Guide at "
-    "https://docs.aws.amazon.com/ses/latest/DeveloperGuide/sending-email-suppression-list.html"
-)
-ON_GLOBAL_LIST = (
-    "Amazon SES has suppressed sending to this address because it has a recent history of bouncing as an invalid "
-    "address. For more information about how to remove an address from the suppression list, see the Amazon SES "
-    "Developer Guide: http://docs.aws.amazon.com/ses/latest/DeveloperGuide/remove-from-suppressionlist.html"
-)
 
 
 async def find_suppressed(
@@ -41,7 +31,7 @@ async def find_suppressed(
     entries.extend(_simulated(recipient, at) for recipient in recipients if _acts_suppressed(recipient))
     stopped: dict[str, Suppressed] = {}
     for entry in sorted(entries, key=lambda entry: entry.account == GLOBAL):
-        recipient = _with_lower_domain(entry.address)
+        recipient = comparable(entry.address)
         if recipient not in stopped and _stops(entry, reasons):
             text = ON_GLOBAL_LIST if entry.account == GLOBAL else ON_ACCOUNT_LIST
             stopped[recipient] = Suppressed(entry=entry, feedback_id=new_message_id(at), diagnostic=text)
@@ -53,11 +43,6 @@ def _stops(entry: Suppression, reasons: tuple[Reason, ...]) -> bool:
         return entry.reason in reasons
     automatic = entry.author.startswith("rule:") and not is_simulated(entry.address)
     return not (automatic and Reason.BOUNCE in reasons)
-
-
-def _with_lower_domain(address: str) -> str:
-    local, at, domain = address.rpartition("@")
-    return f"{local}{at}{domain.lower()}"
 
 
 def _acts_suppressed(recipient: str) -> bool:

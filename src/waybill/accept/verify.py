@@ -112,16 +112,24 @@ class Verifier:
         return True
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Looks at everything that waits for the DNS, the younger the more often."""
-        while not stop.is_set():
+        """Looks at everything that waits for the DNS, the younger the more often; a look under way does not delay the end."""
+        looking, stopping = asyncio.create_task(self._look_for_ever()), asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({looking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if looking.done():
+                looking.result()  # raises: only an error nobody foresaw ends it
+        finally:
+            looking.cancel()
+            stopping.cancel()
+            await asyncio.gather(looking, stopping, return_exceptions=True)
+
+    async def _look_for_ever(self) -> None:
+        while True:
             try:
                 await self.look_at_all()
             except StoreUnavailable as error:
-                log.warning("identities could not be looked at: %s", error)
-            try:
-                await asyncio.wait_for(stop.wait(), LOOK_EVERY / SECOND)
-            except TimeoutError:
-                continue
+                log.warning("store_unavailable while=verifying error=%s", error)
+            await asyncio.sleep(LOOK_EVERY / SECOND)
 
     async def look_at_all(self) -> None:
         """One look at each identity that waits for the DNS and is due. Raises: StoreUnavailable."""

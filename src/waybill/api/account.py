@@ -4,10 +4,11 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from waybill.accept.limits import limits_of
 from waybill.api.call import Call
 from waybill.api.ses_error import SesError
 from waybill.model.clock import DAY
-from waybill.model.resource import Account, Pause
+from waybill.model.resource import INSTALLATION, Account, Pause
 from waybill.store.protocol import AlreadyExists, NotFound
 
 UNLIMITED_24_HOURS = -1.0
@@ -30,19 +31,19 @@ class Quota:
 
 async def account_of(call: Call) -> Account:
     """The caller's account; one that was never changed has the defaults."""
-    return await call.service.store.get(Account, call.account, call.account) or _fresh(call)
+    return await call.service.store.get(Account, INSTALLATION, call.account) or _fresh(call)
 
 
 async def change_account(call: Call, change: Callable[[Account], Account]) -> None:
     """Changes the account in one transaction. Raises: what ``change`` raises."""
     store = call.service.store
     try:
-        await store.update(Account, call.account, call.account, change)
+        await store.update(Account, INSTALLATION, call.account, change)
     except NotFound:
         # Another request may be first; the change is then made on its record.
         with contextlib.suppress(AlreadyExists):
             await store.create(_fresh(call))
-        await store.update(Account, call.account, call.account, change)
+        await store.update(Account, INSTALLATION, call.account, change)
 
 
 async def set_sending(call: Call, *, enabled: bool) -> None:
@@ -70,12 +71,10 @@ async def set_sending(call: Call, *, enabled: bool) -> None:
 async def quota_of(call: Call, account: Account) -> Quota:
     """The account's own limits, else those of the settings."""
     service = call.service
-    day, rate = account.max_24_hour_send, account.max_send_rate
-    day = service.default_max_24_hour_send if day is None else day
-    rate = service.default_max_send_rate if rate is None else rate
+    limits = limits_of(account, service)
     return Quota(
-        max_24_hour_send=float(day) or UNLIMITED_24_HOURS,
-        max_send_rate=float(rate) or UNLIMITED_RATE,
+        max_24_hour_send=float(limits.per_24_hours) or UNLIMITED_24_HOURS,
+        max_send_rate=float(limits.per_second) or UNLIMITED_RATE,
         sent_last_24_hours=float(await service.store.sent(call.account, service.clock() - DAY)),
     )
 
@@ -86,4 +85,4 @@ def is_enforced(account: Account) -> bool:
 
 
 def _fresh(call: Call) -> Account:
-    return Account(account=call.account, name=call.account, created_at=call.service.clock())
+    return Account(account=INSTALLATION, name=call.account, created_at=call.service.clock())

@@ -2,20 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
-from waybill.accept.request import SendRequest
-from waybill.model.cause import Cause
+from waybill.accept.request import Accept
 from waybill.model.clock import Clock, Instant
 from waybill.store.protocol import Store
-
-
-class Accept(Protocol):
-    """Takes one request to send; the id is on disk when it returns."""
-
-    async def accept(self, request: SendRequest) -> str:
-        """The message id. Raises: Rejected, StoreUnavailable."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,17 +16,18 @@ class Service:
     ``every_sender`` is true where identities need no verification. ``default_max_send_rate`` and
     ``default_max_24_hour_send`` are the settings' limits (0: none) for accounts without their own.
     ``verify_identity`` looks at the DNS now and stores what it found, for calls that report verification.
+    They wait for it ``longest_look_s`` seconds; what was not found by then, a later look finds.
     """
 
     store: Store
     accept: Accept
     clock: Clock
-    public_url: str
     region: str
     every_sender: bool
     default_max_send_rate: float
     default_max_24_hour_send: int
     verify_identity: Callable[[str, str], Awaitable[None]]
+    longest_look_s: float = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,9 +53,8 @@ Operation: TypeAlias = Callable[[Call, dict[str, Any]], Awaitable[dict[str, Any]
 class ApiError(Exception):
     """An error of the service model: ``code`` is the shape's name (v2) or error code (v1, SNS)."""
 
-    def __init__(self, code: str, text: str, *, status: int | None = None, cause: Cause | None = None) -> None:
+    def __init__(self, code: str, text: str, *, status: int | None = None) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
         self.status = status
-        self.cause = cause

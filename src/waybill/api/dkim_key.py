@@ -1,35 +1,23 @@
 """DKIM keys of identities: generated ones, and those that a customer brings (BYODKIM)."""
 
 import asyncio
-import base64
-import binascii
 import secrets
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_der_private_key,
-)
-
 from waybill.api.ses_error import invalid
-from waybill.mail.dkim import generate_rsa
+from waybill.mail.dkim import ED25519, RSA, DkimKeyError, generate_ed25519, generate_rsa, load_key, write_key
 from waybill.model.clock import Instant
 from waybill.model.resource import DkimKey
 
-MIN_BITS = 1024
-MAX_BITS = 4096
+_GENERATORS = {RSA: generate_rsa, ED25519: generate_ed25519}
+ALGORITHMS = tuple(_GENERATORS)
 
 
-async def generate_key(at: Instant) -> DkimKey:
-    """A new RSA-2048 key under a selector of its own, so that a key that is replaced keeps its record."""
-    # Some 100 ms of arithmetic: in a thread, so that the loop goes on.
-    private_pem, public = await asyncio.to_thread(generate_rsa)
+async def generate_key(at: Instant, algorithm: str = RSA) -> DkimKey:
+    """A new key (RSA with 2048 bits) under a selector of its own, so that a key that is replaced keeps its record."""
+    # For RSA some 100 ms of arithmetic: in a thread, so that the loop goes on.
+    private_pem, public = await asyncio.to_thread(_GENERATORS[algorithm])
     selector = f"waybill{secrets.token_hex(6)}"
-    return DkimKey(selector=selector, algorithm="rsa", private_pem=private_pem, public=public, created_at=at)
+    return DkimKey(selector=selector, algorithm=algorithm, private_pem=private_pem, public=public, created_at=at)
 
 
 def bring_key(selector: str, private: str, at: Instant) -> DkimKey:
@@ -39,18 +27,7 @@ def bring_key(selector: str, private: str, at: Instant) -> DkimKey:
         SesError: it is no RSA key, or one of a length that receivers do not take.
     """
     try:
-        key = load_der_private_key(base64.b64decode(private, validate=True), password=None)
-    except (binascii.Error, ValueError, TypeError, UnsupportedAlgorithm):
-        raise invalid("DomainSigningPrivateKey is not the base64 of an RSA private key (PKCS #1 or PKCS #8).") from None
-    if not isinstance(key, RSAPrivateKey):
-        raise invalid("DomainSigningPrivateKey is not an RSA key; only RSA is allowed.")
-    if not MIN_BITS <= key.key_size <= MAX_BITS:
-        raise invalid(f"DomainSigningPrivateKey has {key.key_size} bits; allowed are {MIN_BITS} to {MAX_BITS}.")
-    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return DkimKey(
-        selector=selector,
-        algorithm="rsa",
-        private_pem=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii"),
-        public=base64.b64encode(public).decode("ascii"),
-        created_at=at,
-    )
+        key = load_key(private, RSA)
+    except DkimKeyError as error:
+        raise invalid(f"DomainSigningPrivateKey: {error}") from None
+    return DkimKey(selector=selector, algorithm=RSA, private_pem=write_key(key), public=key.public, created_at=at)

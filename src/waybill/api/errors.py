@@ -2,6 +2,7 @@
 
 import logging
 
+from waybill.accept.content import LARGEST, LARGEST_V1
 from waybill.api.authorization import Fault, NotAuthentic
 from waybill.api.call import ApiError
 from waybill.api.shapes import ServiceModel
@@ -10,9 +11,6 @@ from waybill.model.refusal import Rejected
 from waybill.store.protocol import StoreUnavailable
 
 log = logging.getLogger(__name__)
-
-LONGEST_MESSAGE = 40 * 1024 * 1024
-"""Bytes of a whole message, as SES counts them."""
 
 # https://docs.aws.amazon.com/ses/latest/APIReference/CommonErrors.html and its REST-JSON spelling
 _FAULTS = {
@@ -36,27 +34,28 @@ def to_api_error(error: Exception, model: ServiceModel, request_id: str) -> ApiE
     if isinstance(error, ApiError):
         told = error
     elif isinstance(error, Rejected):
-        told = ApiError(error.code_v1 if query else error.code, error.text, cause=error.cause)
+        told = ApiError(error.code_v1 if query else error.code, error.text)
     elif isinstance(error, NotAuthentic):
         code_query, code_json, status = _FAULTS[error.fault]
         told = ApiError(code_query if query else code_json, error.text, status=status)
     elif isinstance(error, TooLong):
         code = "InvalidParameterValue" if query else "BadRequestException"
-        told = ApiError(code, f"Message length is more than {LONGEST_MESSAGE} bytes long: '{error.size}'.")
+        largest = LARGEST_V1 if query else LARGEST
+        told = ApiError(code, f"Message length is more than {largest} bytes long: '{error.size}'.")
     elif isinstance(error, TooMuchInFlight):
         told = ApiError("ServiceUnavailable", "Too many large requests at once; nothing was accepted. Try again.")
     elif isinstance(error, TooSlow):
         told = ApiError("RequestTimeout", "The body of the request did not come in time.", status=408)
     elif isinstance(error, StoreUnavailable):
-        log.error("store unavailable", extra={"request_id": request_id, "reason": str(error)})
+        log.error("store_unavailable while=answering request_id=%s error=%s", request_id, error)
         told = ApiError("ServiceUnavailable", "The store cannot be written now; nothing was accepted. Try again.")
     else:
-        log.error("call failed", exc_info=error, extra={"request_id": request_id})
+        log.error("call_failed request_id=%s", request_id, exc_info=error)
         told = ApiError(
             "InternalFailure", f"The request processing has failed because of an unknown error ({request_id})."
         )
     status = told.status or model.errors.get(told.code) or _COMMON_STATUS.get(told.code, 400)
-    return ApiError(told.code, told.text, status=status, cause=told.cause)
+    return ApiError(told.code, told.text, status=status)
 
 
 def not_implemented(operation: str, model: ServiceModel) -> ApiError:

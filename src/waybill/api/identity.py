@@ -1,5 +1,7 @@
 """Identities, as v1 and v2 share them: naming, creating, finding, changing and looking at their verification."""
 
+import asyncio
+import contextlib
 import re
 import secrets
 from collections.abc import Callable
@@ -10,8 +12,9 @@ from waybill.api.configuration_set import find_configuration_set
 from waybill.api.dkim_key import generate_key
 from waybill.api.ses_error import SesError, invalid
 from waybill.mail.address import AddressError, domain_of, parse_mailbox
-from waybill.model.clock import SECOND
+from waybill.model.clock import SECOND, Instant
 from waybill.model.resource import DkimKey, Identity, Verification
+from waybill.standing.verification import is_settled
 from waybill.store.protocol import AlreadyExists, NotFound
 
 _LOOK_AGAIN = 5 * SECOND
@@ -73,28 +76,35 @@ async def create_identity(call: Call, new: NewIdentity) -> Identity:
         await call.service.store.create(record)
     except AlreadyExists:
         raise _exists(new.name) from None
-    await call.service.verify_identity(call.account, new.name)
+    await look_at(call, new.name)
     return await call.service.store.get(Identity, call.account, new.name) or record
 
 
+def new_identity(account: str, name: str, at: Instant) -> Identity:
+    """An identity that nothing is known of yet, with a fresh token; a domain still needs its DKIM key."""
+    record = Identity(account=account, name=name, created_at=at, token=secrets.token_urlsafe(32))
+    if record.is_domain:
+        return record
+    # Mail from an address is signed by its domain's identity.
+    return replace(record, dkim_enabled=False, dkim_verification=Verification.NOT_STARTED)
+
+
 async def _record(call: Call, new: NewIdentity) -> Identity:
-    now, trusted = call.service.clock(), call.service.every_sender
-    record = Identity(
-        account=call.account,
-        name=new.name,
-        created_at=now,
-        token=secrets.token_urlsafe(32),
-        verification=Verification.SUCCESS if trusted else Verification.PENDING,
-        verified_at=now if trusted else None,
-        vouched_by="settings:identities.verification" if trusted else None,
+    now = call.service.clock()
+    record = replace(
+        new_identity(call.account, new.name, now),
         dkim_origin="EXTERNAL" if new.key else "AWS_SES",
         tags=new.tags,
         configuration_set=new.configuration_set,
     )
-    if not record.is_domain:
-        # Mail from an address is signed by its domain's identity.
-        return replace(record, dkim_enabled=False, dkim_verification=Verification.NOT_STARTED)
-    return replace(record, dkim_keys=(new.key or await generate_key(now),))
+    if call.service.every_sender:
+        record = replace(
+            record,
+            verification=Verification.SUCCESS,
+            verified_at=now,
+            vouched_by="settings:identities.verification",
+        )
+    return replace(record, dkim_keys=(new.key or await generate_key(now),)) if record.is_domain else record
 
 
 async def find_identity(call: Call, given: str) -> Identity:
@@ -117,16 +127,19 @@ async def change_identity(call: Call, given: str, change: Callable[[Identity], I
 
 async def looked_at(call: Call, record: Identity) -> Identity:
     """The identity after a look at the DNS, where something about it is open and no look was made just now."""
-    waits = record.verification is not Verification.SUCCESS or (
-        record.is_domain and record.dkim_verification is not Verification.SUCCESS
-    )
-    if record.mail_from_domain and record.mail_from_verification is not Verification.SUCCESS:
-        waits = True
+    waits = record.verification is not Verification.SUCCESS or not is_settled(record)
     recent = record.checked_at is not None and call.service.clock() - record.checked_at < _LOOK_AGAIN
     if not waits or recent:
         return record
-    await call.service.verify_identity(call.account, record.name)
+    await look_at(call, record.name)
     return await call.service.store.get(Identity, call.account, record.name) or record
+
+
+async def look_at(call: Call, name: str) -> None:
+    """Has the identity looked at, but does not wait long: a resolver that is silent must not make the caller wait."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(call.service.longest_look_s):
+            await call.service.verify_identity(call.account, name)
 
 
 async def dkim_identity(call: Call, record: Identity) -> Identity | None:
@@ -159,7 +172,7 @@ async def set_mail_from(call: Call, given: str, domain: str | None, *, required:
 
     await change_identity(call, record.name, change)
     if mail_from:
-        await call.service.verify_identity(call.account, record.name)
+        await look_at(call, record.name)
 
 
 def _existing_name(given: str) -> str:

@@ -86,12 +86,12 @@ class _Endpoints:
         """This process takes requests, and the store can be reached."""
         if not self._api.ready():
             return PlainTextResponse("draining\n", 503)
-        await self._api.store.health(self._api.clock())
+        await self._api.store.health()
         return PlainTextResponse("ok\n")
 
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002 - the signature is Starlette's
         """Prometheus's text format."""
-        self._figures.health = await self._api.store.health(self._api.clock())
+        self._figures.health = await self._api.store.health()
         self._figures.now = self._api.clock()
         text = generate_latest(self._registry)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

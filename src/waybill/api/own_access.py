@@ -1,13 +1,13 @@
 """Who may ask Waybill's own API: this machine without more, everybody else with a signed request for their own account."""
 
 import hashlib
-import ipaddress
 
 from starlette.requests import Request
 
 from waybill.api.authenticate import read_claim
 from waybill.api.authorization import Fault, Head, NotAuthentic
 from waybill.model.clock import Instant
+from waybill.model.ip import is_loopback
 from waybill.store.protocol import Store
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
@@ -50,7 +50,7 @@ async def account_asking(request: Request, store: Store, now: Instant) -> str | 
 def _is_local(request: Request) -> bool:
     if request.client is None or any(name in request.headers for name in _FORWARDED):
         return False
-    try:
-        return ipaddress.ip_address(request.client.host).is_loopback
-    except ValueError:
-        return False
+    # A page in a browser on this machine can have its own name lead here (DNS rebinding): so a name proves nothing.
+    asked = request.headers.get("host", "").rpartition("@")[2]
+    name = asked[1:].partition("]")[0] if asked.startswith("[") else asked.partition(":")[0]
+    return is_loopback(request.client.host) and (name.lower() == "localhost" or is_loopback(name))

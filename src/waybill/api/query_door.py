@@ -74,9 +74,9 @@ class QueryDoor:
         name = together.get("Action", "")
         if not name:
             raise ApiError("MissingAction", "The request is missing an Action parameter.", status=400)
-        if name not in model.operations:
-            version = together.get("Version", model.version)[:64]
-            text_ = f"Could not find operation {name[:64]} for version {version}"
+        version = together.get("Version", model.version)
+        if name not in model.operations or version != model.version:
+            text_ = f"Could not find operation {name[:64]} for version {version[:64]}"
             raise ApiError("InvalidAction", text_, status=400)
         self._intake.operation(model, name)
         return name, parse_query(model, model.operations[name], together)

@@ -1,4 +1,4 @@
-"""What the sending operations of v1 and v2 share: the client, tags, and sending one message per bulk destination."""
+"""What the sending operations of v1 and v2 share: the client, content, tags, and sending one message per bulk destination."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from waybill.accept.request import Client, SendRequest
+from waybill.accept.request import Attachment, Client, SendRequest, SimpleContent
 from waybill.api.call import Call
 from waybill.api.ses_error import invalid
 from waybill.model.cause import Cause
@@ -30,8 +30,8 @@ class BulkResult:
     error: str | None = None
 
 
-def client_of(call: Call) -> Client:
-    """Who asks, for ``accept``."""
+def client_of(call: Call, *, version: int) -> Client:
+    """Who asks through this version of the SES API, for ``accept``."""
     return Client(
         account=call.account,
         access_key_id=call.access_key_id,
@@ -43,7 +43,26 @@ def client_of(call: Call) -> Client:
         tls=call.tls,
         user_agent=call.user_agent,
         started_at=call.started_at,
+        api_version=version,
     )
+
+
+def simple_content(message: dict[str, Any], attachments: tuple[Attachment, ...] = ()) -> SimpleContent:
+    """SES's Message, which both versions write alike."""
+    subject, text, html = message["Subject"], message["Body"].get("Text"), message["Body"].get("Html")
+    return SimpleContent(
+        subject=subject["Data"],
+        text=text["Data"] if text else None,
+        html=html["Data"] if html else None,
+        attachments=attachments,
+        subject_charset=_charset(subject),
+        text_charset=_charset(text),
+        html_charset=_charset(html),
+    )
+
+
+def _charset(part: dict[str, Any] | None) -> str:
+    return (part or {}).get("Charset") or "UTF-8"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +126,7 @@ def _result(answer: str | BaseException, call: Call) -> BulkResult:
         case StoreUnavailable():
             return BulkResult(status="TRANSIENT_FAILURE", error="The service could not store the message. Try again.")
         case Exception():
-            log.error("bulk_destination_failed", exc_info=answer, extra={"request_id": call.request_id})
+            log.error("bulk_destination_failed request_id=%s", call.request_id, exc_info=answer)
             return BulkResult(status="FAILED", error=f"Internal failure; request id {call.request_id}.")
         case _:
             raise answer

@@ -21,7 +21,7 @@ def in_v1(operation: Operation) -> Operation:
         try:
             return await operation(call, request)
         except SesError as error:
-            raise ApiError(error.code_v1, error.text_v1, status=error.status, cause=error.cause) from error
+            raise ApiError(error.code_v1, error.text_v1, status=error.status) from error
 
     return answer
 

@@ -14,7 +14,7 @@ COMMANDS = {
     "status": ("waybill.cli.status", "Say how the service is."),
     "keys": ("waybill.cli.keys", "Create, list and revoke API keys."),
     "account": ("waybill.cli.account", "Show, pause and resume an account's sending."),
-    "identities": ("waybill.cli.identities", "Show and verify sender identities."),
+    "identities": ("waybill.cli.identities", "Create, show and verify sender identities."),
     "suppression": ("waybill.cli.suppression", "Look at and change the suppression lists."),
     "classify": ("waybill.cli.classify", "Say what an SMTP reply means."),
     "read-report": ("waybill.cli.classify", "Say what a mail that came home is."),

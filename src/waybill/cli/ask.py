@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Console
 
 from waybill.api.search import found_json, parse_search
-from waybill.cli.session import NOT_FOUND, config_option, fail, json_option, with_store
+from waybill.cli.session import NO, NOT_FOUND, USAGE, config_option, fail, json_option, with_store
 from waybill.cli.show import show_explanation, show_found, show_ledger
 from waybill.explain import to_json
 from waybill.inquire import find_id, inquire
@@ -51,14 +51,14 @@ def find(config: Path | None, *, as_json: bool, **query: str | None) -> None:
     try:
         search = parse_search(named)
     except ValueError as error:
-        raise fail(str(error), 2) from None
+        raise fail(str(error), USAGE) from None
     hits = with_store(config, lambda store: store.find(search))
     if as_json:
         click.echo(json.dumps([found_json(hit) for hit in hits], indent=2, ensure_ascii=False))
     else:
         show_found(hits, Console())
     if not hits:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(NO)
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from waybill.cli.session import fail, json_option, unused_config_option
+from waybill.cli.session import USAGE, fail, json_option, unused_config_option
 from waybill.deliver.classify import classify_text
 from waybill.mail.report import ReportedRecipient
 from waybill.mail.report import read_report as read_mail
@@ -48,9 +48,9 @@ def _read_replies() -> Iterator[tuple[str, str | None]]:
             row = json.loads(text)
             reply, mx = row["reply"], row.get("mx")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise fail(f'line {number}: not of the form {{"reply": "550 …", "mx": "host or null"}}', 2) from None
+            raise fail(f'line {number}: not of the form {{"reply": "550 …", "mx": "host or null"}}', USAGE) from None
         if not isinstance(reply, str) or not isinstance(mx, str | None):
-            raise fail(f"line {number}: reply must be a text, and mx a text or null", 2)
+            raise fail(f"line {number}: reply must be a text, and mx a text or null", USAGE)
         yield reply, mx
 
 
@@ -109,7 +109,7 @@ def read_report(files: tuple[Path, ...], *, as_json: bool) -> None:
         try:
             report = read_mail(file.read_bytes())
         except OSError as error:
-            raise fail(f"{file}: cannot be read: {error.strerror}", 2) from None
+            raise fail(f"{file}: cannot be read: {error.strerror}", USAGE) from None
         recipients = [_recipient_json(recipient) for recipient in report.recipients]
         shown = {
             "file": str(file),

@@ -34,11 +34,11 @@ from waybill.cli.demo_stories import (
     Story,
     stories,
 )
-from waybill.cli.session import fail, unused_config_option
+from waybill.cli.session import NO, UNREACHABLE, fail, unused_config_option
 from waybill.cli.show import colour_of, show_explanation
 from waybill.explain import Explanation
 from waybill.inquire import inquire
-from waybill.model.clock import now
+from waybill.model.clock import DAY, now
 from waybill.model.message import Delivery, Status
 from waybill.model.resource import DEFAULT_ACCOUNT, ConfigurationSet, Template
 from waybill.model.suppression import GLOBAL, Reason, Suppression
@@ -95,9 +95,9 @@ def demo() -> None:
         with tempfile.TemporaryDirectory(prefix="waybill-demo-") as folder:
             right = asyncio.run(_demo(Path(folder), console))
     except (CannotStart, StoreUnavailable) as error:
-        raise fail(str(error), 3) from None
+        raise fail(str(error), UNREACHABLE) from None
     if not right:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(NO)
 
 
 @asynccontextmanager
@@ -181,7 +181,7 @@ async def _set_up(store: Store) -> None:
         account=DEFAULT_ACCOUNT,
         address=LISTED,
         reason=Reason.BOUNCE,
-        at=at - 86_400_000,
+        at=at - DAY,
         author="rule:user-unknown",
         diagnostic="smtp; 550 5.1.1 <left-long-ago@customer.example>: user unknown",
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from waybill.cli.session import NOT_FOUND, config_option, fail, json_option, settings_of, with_store
+from waybill.cli.session import NOT_FOUND, USAGE, config_option, fail, json_option, settings_of, with_store
 from waybill.model.clock import now, rfc3339
 from waybill.model.resource import DEFAULT_ACCOUNT, INSTALLATION, AccessKey
 from waybill.serve.setup import ensure_account
@@ -42,7 +42,7 @@ def keys() -> None:
 def create(config: Path | None, label: str, account: str, *, as_json: bool) -> None:
     """Make a key. Its secret is shown now and never again."""
     if not (account.isdecimal() and len(account) == 12):
-        raise fail(f"--account {account!r} is not allowed; it must be 12 digits", 2)
+        raise fail(f"--account {account!r} is not allowed; it must be 12 digits", USAGE)
     region = settings_of(config).account.region
     key = new_access_key(account, label)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from waybill.cli.session import UNREACHABLE, fail, unused_config_option
+from waybill.cli.session import UNREACHABLE, USAGE, fail, unused_config_option
 from waybill.lab.scenario import Scenario, ScenarioError, load_scenario, run_lab
 
 
@@ -18,7 +18,7 @@ def lab(scenario: Path) -> None:
     try:
         loaded = load_scenario(scenario)
     except (ScenarioError, OSError) as error:
-        raise fail(str(error), 2) from None
+        raise fail(str(error), USAGE) from None
     try:
         asyncio.run(_run(loaded))
     except OSError as error:

@@ -6,7 +6,7 @@ import click
 
 from waybill.accept.render import render_content
 from waybill.accept.request import TemplateContent
-from waybill.cli.session import NOT_FOUND, config_option, fail, with_store
+from waybill.cli.session import NO, NOT_FOUND, config_option, fail, with_store
 from waybill.model.refusal import Rejected
 from waybill.model.resource import DEFAULT_ACCOUNT
 
@@ -27,7 +27,7 @@ def render(template: str, data: str, account: str, config: Path | None) -> None:
     if failed is not None:
         place = f"{failed.part}, line {failed.line}, column {failed.column}: " if failed.line else ""
         near = f" (your data has {failed.closest!r})" if failed.closest else ""
-        raise fail(f"{place}{failed.error}{near}", 1)
+        raise fail(f"{place}{failed.error}{near}", NO)
     click.echo(f"Subject: {rendered.subject}")
     for name, body in (("Text", rendered.text), ("Html", rendered.html)):
         if body is not None:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import click
 
-from waybill.cli.session import UNREACHABLE, config_option, fail, settings_of
+from waybill.cli.session import UNREACHABLE, USAGE, config_option, fail, settings_of
+from waybill.serve.journal import start_journal
 from waybill.serve.plan import dev_settings
 from waybill.serve.setup import DEV_ACCESS_KEY_ID, DEV_SECRET_ACCESS_KEY
 from waybill.serve.supervisor import CannotStart, Running, Supervisor
-from waybill.settings import Settings, SettingsError
+from waybill.settings import Settings, SettingsError, check_files
 from waybill.store.protocol import StoreUnavailable
 from waybill.submission.password import smtp_password
 
@@ -41,12 +42,13 @@ def with_data(settings: Settings, data: Path | None) -> Settings:
 )
 def serve(config: Path | None, data: Path | None, workers: int | None, *, dev: bool) -> None:
     """Run the service until SIGTERM; then it drains and exits 0."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    start_journal(logging.INFO)
     settings = with_data(settings_of(config), data)
     try:
         settings = dev_settings(settings) if dev else settings
+        check_files(settings)
     except SettingsError as error:
-        raise fail(str(error), 2) from None
+        raise fail(str(error), USAGE) from None
     count = workers or settings.service.workers or (1 if dev else _processors())
     exports = exports_for(config, data)
     try:

@@ -12,6 +12,9 @@ from waybill.settings import Settings, SettingsError, load_settings
 from waybill.store.open import open_store
 from waybill.store.protocol import Store, StoreUnavailable
 
+# How a command ends, beside 0.
+NO = 1
+USAGE = 2
 UNREACHABLE = 3
 NOT_FOUND = 4
 
@@ -60,7 +63,7 @@ def settings_of(config: Path | None) -> Settings:
     try:
         return load_settings(config)
     except SettingsError as error:
-        raise fail(str(error), 2) from None
+        raise fail(str(error), USAGE) from None
 
 
 def with_store(config: Path | None, work: Callable[[Store], Awaitable[T]], *, create: bool = False) -> T:

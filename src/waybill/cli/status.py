@@ -6,16 +6,14 @@ from pathlib import Path
 
 import click
 
-from waybill.cli.session import config_option, json_option, with_store
+from waybill.cli.session import NO, config_option, json_option, with_store
+from waybill.explain.case import STUCK_AFTER
 from waybill.model.clock import MINUTE, Instant, now, rfc3339
 from waybill.model.message import Status
 from waybill.store.protocol import Found, Search, Store, StoreHealth
 
 OUTBOX_LATE = 5 * MINUTE
 """An event that waits longer than this to be published means that publishing is in trouble."""
-
-QUEUE_STUCK = 15 * MINUTE
-"""A delivery that is due and untouched for longer than this means that no worker is at work."""
 
 _MOST_LOOKED_AT = 1_000
 
@@ -30,14 +28,14 @@ class Health:
 
 async def look(store: Store, at: Instant) -> Health:
     """How the store is now. Raises: StoreUnavailable."""
-    old = at - QUEUE_STUCK
+    old = at - STUCK_AFTER
     untouched: list[Found] = []
     for status in (Status.QUEUED, Status.DELAYED):
         for found in await store.find(Search(status=status, until=old, limit=_MOST_LOOKED_AT)):
             due = found.delivery.next_at or found.message.accepted_at
             if due < old and (found.delivery.lease_until or 0) < at:
                 untouched.append(found)
-    return Health(figures=await store.health(at), untouched=tuple(untouched))
+    return Health(figures=await store.health(), untouched=tuple(untouched))
 
 
 def judge(health: Health, at: Instant) -> dict[str, dict[str, str]]:
@@ -75,4 +73,4 @@ def status(config: Path | None, *, as_json: bool) -> None:
             click.echo(f"{name:12} {part['state']:10} {part['evidence']}")
         click.echo("recipients   " + (", ".join(f"{count} {name}" for name, count in counts.items()) or "none yet"))
     if any(part["state"] == "failing" for part in parts.values()):
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(NO)

@@ -9,8 +9,8 @@ from typing import TextIO
 
 import click
 
-from waybill.cli.session import NOT_FOUND, F, config_option, fail, json_option, with_store
-from waybill.mail.address import AddressError, canonical, parse_mailbox
+from waybill.cli.session import NOT_FOUND, USAGE, F, config_option, fail, json_option, with_store
+from waybill.mail.address import AddressError, canonical
 from waybill.model.clock import now, rfc3339
 from waybill.model.resource import DEFAULT_ACCOUNT
 from waybill.model.suppression import GLOBAL, Reason, Suppression
@@ -38,14 +38,14 @@ def _list_of(account: str, *, is_global: bool) -> str:
 def _checked(address: str, place: str = "") -> str:
     """The address as the lists hold it. ``place`` begins the error of one that is none."""
     try:
-        return canonical(parse_mailbox(address).address)
+        return canonical(address)
     except AddressError as error:
-        raise fail(f"{place}{address!r} is not an address: {error}", 2) from None
+        raise fail(f"{place}{address!r} is not an address: {error}", USAGE) from None
 
 
 def _reason(text: str, place: str = "") -> Reason:
     if text.upper() not in set(Reason):
-        raise fail(f"{place}reason {text!r} is not allowed; it must be BOUNCE or COMPLAINT", 2)
+        raise fail(f"{place}reason {text!r} is not allowed; it must be BOUNCE or COMPLAINT", USAGE)
     return Reason(text.upper())
 
 
@@ -140,11 +140,11 @@ def _read_import(text: str) -> Iterator[tuple[str, Reason]]:
                 row = json.loads(line)
                 cells = [row["emailAddress"], row["reason"]]
             except (ValueError, KeyError, TypeError, RecursionError):
-                raise fail(f'{place}not of the form {{"emailAddress": …, "reason": …}}', 2) from None
+                raise fail(f'{place}not of the form {{"emailAddress": …, "reason": …}}', USAGE) from None
         else:
             cells = next(csv.reader([line]))
             if len(cells) != 2:
-                raise fail(f"{place}not of the form address,REASON", 2)
+                raise fail(f"{place}not of the form address,REASON", USAGE)
         address, reason = (str(cell).strip() for cell in cells)
         yield _checked(address, place), _reason(reason, place)
 
@@ -160,7 +160,7 @@ def import_entries(file: TextIO, config: Path | None, account: str, *, is_global
     try:
         text = file.read()
     except UnicodeDecodeError as error:
-        raise fail(f"{file.name}: not UTF-8: {error}", 2) from None
+        raise fail(f"{file.name}: not UTF-8: {error}", USAGE) from None
     entries = [
         Suppression(account=owner, address=address, reason=reason, at=at, author="operator")
         for address, reason in _read_import(text)

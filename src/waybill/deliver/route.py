@@ -1,13 +1,12 @@
 """Where the mail of a domain goes: its MX hosts in order (RFC 5321 §5), a relay, or the route of a zone."""
 
-import ipaddress
 import random
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import groupby
 
 from waybill.deliver.config import DeliverConfig, Relay, ZoneRoute
 from waybill.deliver.evidence import Failure
+from waybill.model.ip import is_ip, is_loopback, is_public
 from waybill.net.resolver import AddressAnswer, AnswerStatus, MxHost, Resolver
 from waybill.net.smtp_target import Target, TlsMode
 
@@ -71,14 +70,14 @@ class Router:
         """The host's addresses that we may and can connect to."""
         if route.ip:
             found: tuple[str, ...] = (route.ip,)
-        elif _is_ip(host):  # a relay may be named by its address
+        elif is_ip(host):  # a relay may be named by its address
             found = (host,)
         else:
             answer = await self.resolver.addresses(host)
             if answer.status is not AnswerStatus.OK:
                 return _no_address(host, answer)
             found = answer.addresses
-        public = tuple(ip for ip in found if route.allow_private or not is_private(ip))
+        public = tuple(ip for ip in found if route.allow_private or is_public(ip))
         if not public:
             text = (
                 f"{host} has the address {found[0]}, which is private or reserved; "
@@ -133,9 +132,8 @@ class Router:
         relay = route.relay
         tls, verify = TlsMode.OPPORTUNISTIC, False
         if relay is not None:
-            verify = relay.credentials is not None and not is_private(
-                ip
-            )  # a password goes to whom we know, or stays near
+            # A password goes to whom we know, or stays near.
+            verify = relay.credentials is not None and is_public(ip)
             tls = TlsMode.REQUIRED if verify else tls
             tls = TlsMode.IMPLICIT if relay.implicit_tls else tls
         return (
@@ -167,29 +165,3 @@ def _no_address(host: str, answer: AddressAnswer) -> NoRoute:
     if failure is Failure.DOMAIN_NOT_FOUND:  # the domain exists (it has an MX); this host of it does not
         failure = Failure.NO_ADDRESS
     return NoRoute(failure=failure, text=answer.text, host=host)
-
-
-@lru_cache(maxsize=4_096)
-def is_private(ip: str) -> bool:
-    """Whether mail to this address would not leave for the Internet: private, loopback, link-local, reserved, multicast."""
-    address = ipaddress.ip_address(ip)
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is not None:
-            return is_private(str(inner))
-    return not address.is_global or address.is_multicast
-
-
-@lru_cache(maxsize=4_096)
-def is_loopback(ip: str) -> bool:
-    """Whether the address is this machine's own, which no other source address reaches."""
-    return ipaddress.ip_address(ip).is_loopback
-
-
-@lru_cache(maxsize=4_096)
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from waybill.model.address import comparable
 from waybill.model.clock import DAY, Instant
 from waybill.model.event import EventKind, NewEvent, SuppressionAdded
 from waybill.model.outcome import Outcome
@@ -61,8 +62,6 @@ def entries_for(
     account's settings are, and for ``GLOBAL_LIFETIME`` only; a complaint is between recipient and sender and
     concerns no other account.
     """
-    local, _, domain = recipient.rpartition("@")
-    domain = domain.lower()
     if is_simulated(recipient):
         return ()
     lists: list[tuple[str, Instant | None]] = []
@@ -73,7 +72,7 @@ def entries_for(
     return tuple(
         Suppression(
             account=owner,
-            address=f"{local}@{domain}",
+            address=comparable(recipient),
             reason=grounds.reason,
             at=grounds.at,
             author=f"rule:{grounds.rule}",

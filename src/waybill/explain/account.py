@@ -46,8 +46,7 @@ def tell(case: Case) -> Telling:
 def _asked(case: Case, fact: Refused) -> str:
     if case.message.source is Source.SMTP:
         return "Waybill, answering the SMTP client"
-    status = f"HTTP {fact.status}, " if fact.status else ""
-    return f"Waybill, answering {case.message.operation} ({status}{fact.code})"
+    return f"Waybill, answering {case.message.operation} ({fact.code})"
 
 
 def _plain(fact: Refused) -> str:

@@ -5,7 +5,8 @@ from waybill.explain.commands import command, take_off_list
 from waybill.explain.record import BranchFinding, Evidence, Remedy, Telling, Verdict, Who
 from waybill.explain.remedies import sender
 from waybill.explain.said import name_server, sentence
-from waybill.explain.words import author, clock, quoted, without_type
+from waybill.explain.words import author, clock, quoted
+from waybill.mail.reply import without_type
 from waybill.model.cause import Branch, Cause, Responder, Scope
 from waybill.model.event import EventKind, Suppressed
 from waybill.model.message import Status

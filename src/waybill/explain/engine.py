@@ -9,6 +9,7 @@ from waybill.explain.facts import Facts
 from waybill.explain.record import BranchFinding, Explanation, Next, RecipientExplanation, Telling
 from waybill.explain.timeline import list_events
 from waybill.explain.words import clock
+from waybill.model.address import comparable
 from waybill.model.cause import CATALOGUE, Branch, Cause
 from waybill.model.clock import Instant
 from waybill.model.event import (
@@ -69,7 +70,9 @@ def _explain_delivery(facts: Facts, delivery: Delivery, now: Instant) -> Recipie
         delivery=delivery,
         events=tuple(event for event in facts.events if event.recipient in {None, delivery.recipient}),
         now=now,
-        suppressions=tuple(entry for entry in facts.suppressions if _is_about(entry.address, delivery.recipient)),
+        suppressions=tuple(
+            entry for entry in facts.suppressions if comparable(entry.address) == comparable(delivery.recipient)
+        ),
         history=facts.history.get(delivery.id),
     )
     cause = case.cause
@@ -86,12 +89,6 @@ def _explain_delivery(facts: Facts, delivery: Delivery, now: Instant) -> Recipie
         next=_next(case, telling),
         timeline=list_events(case),
     )
-
-
-def _is_about(listed: str, recipient: str) -> bool:
-    """Whether two addresses are the same: the local part as given, the domain in any case (RFC 5321 §2.4)."""
-    (local, _, domain), (other, _, its_domain) = listed.rpartition("@"), recipient.rpartition("@")
-    return local == other and domain.lower() == its_domain.lower()
 
 
 def _tell(case: Case) -> Telling:

@@ -2,7 +2,8 @@
 
 from waybill.explain.case import Case
 from waybill.explain.record import Evidence
-from waybill.explain.words import clock, count, quoted, server, span, verbatim, without_type
+from waybill.explain.words import clock, count, quoted, server, span, verbatim
+from waybill.mail.reply import without_type
 from waybill.model.cause import CATALOGUE, Branch, Responder, Scope
 from waybill.model.event import Attempted, Event
 from waybill.model.message import Status

@@ -9,17 +9,8 @@ WELL_KNOWN = (
     *("proton.me", "protonmail.com", "fastmail.com", "zoho.com", "yandex.ru", "mail.ru", "qq.com", "163.com"),
     *("ymail.com", "rocketmail.com", "gmx.com", "gmx.at", "gmx.ch", "mac.com", "outlook.de", "outlook.fr", "live.de"),
     *("hotmail.de", "hotmail.fr", "hotmail.it", "yahoo.de", "yahoo.fr", "yahoo.it", "yahoo.es", "libero.it", "wp.pl"),
-    *(
-        "126.com",
-        "hey.com",
-        "tutanota.com",
-        "tuta.com",
-        "laposte.net",
-        "sfr.fr",
-        "freenet.de",
-        "bluewin.ch",
-        "email.com",
-    ),
+    *("126.com", "hey.com", "tutanota.com", "tuta.com", "laposte.net", "sfr.fr", "freenet.de", "bluewin.ch"),
+    "email.com",
 )
 
 

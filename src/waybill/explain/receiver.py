@@ -5,7 +5,8 @@ from waybill.explain.evidence import attempt_evidence, context_evidence
 from waybill.explain.record import BranchFinding, Evidence, Telling, Verdict
 from waybill.explain.remedies import remedies_for
 from waybill.explain.said import clause, said_in_attempt, said_in_report, sentence
-from waybill.explain.words import quoted, without_type
+from waybill.explain.words import quoted
+from waybill.mail.reply import without_type
 from waybill.model.cause import CATALOGUE, Branch, Responder, Scope
 from waybill.model.event import Attempted, BounceReceived, EventKind
 from waybill.model.message import Status
@@ -119,8 +120,7 @@ def tell_returned(case: Case) -> Telling:
     assert event is not None
     fact = event.fact
     assert isinstance(fact, BounceReceived)
-    reporter = without_type(fact.reporting_mta or "").removeprefix("dns;").strip()
-    by = reporter or f"the receiving side of {case.domain}"
+    by = without_type(fact.reporting_mta) or f"the receiving side of {case.domain}"
     said = said_in_report(fact)
     evidence = [
         Evidence(

@@ -117,7 +117,7 @@ def _same_cause(case: Case, cause: Cause, text: str) -> Remedy:
 
 
 def _ip_standing(said: Said, case: Case) -> Remedies:
-    ip = source_ip(case).removeprefix("our sending IP ")
+    ip = source_ip(case) or "our sending IP"
     return (
         operator(
             f"Find out why {ip} is refused (a compromised account, a bad list of recipients, missing DNS records), stop "
@@ -171,7 +171,7 @@ def _sender_invalid(said: Said, case: Case) -> Remedies:
 def _reverse_name(said: Said, case: Case) -> Remedies:  # noqa: ARG001 - one signature for all
     attempt = case.last_attempt
     helo = f" (it said {attempt.helo})" if attempt and attempt.helo else ""
-    ip = source_ip(case).removeprefix("our sending IP ")
+    ip = source_ip(case) or "our sending IP"
     return (
         operator(
             f"Give {ip} a reverse name (PTR), let that name lead back to the IP (A or AAAA), and have Waybill say the "

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from waybill.explain.case import Case
-from waybill.explain.words import is_loopback
 from waybill.model.cause import CATALOGUE, Cause, Responder
 from waybill.model.event import BounceReceived
+from waybill.model.ip import is_loopback
 from waybill.model.outcome import Attempt, Speaker, Stage
 from waybill.model.simulator import is_simulated
 
@@ -69,7 +69,7 @@ def name_server(case: Case, attempt: Attempt | None) -> str:
 
 def is_captured(attempt: Attempt) -> bool:
     """Whether the built-in receiver of ``serve --dev`` kept the mail on this machine."""
-    return _CAPTURED in attempt.outcome.diagnostic and is_loopback(attempt.ip)
+    return _CAPTURED in attempt.outcome.diagnostic and is_loopback(attempt.ip or "")
 
 
 def from_domain(case: Case) -> str:
@@ -77,10 +77,14 @@ def from_domain(case: Case) -> str:
     return case.message.sender.rpartition("@")[2] or "the sender's domain"
 
 
-def source_ip(case: Case) -> str:
-    """The IP that the newest attempt came from."""
+def source_ip(case: Case) -> str | None:
+    """The IP that the newest attempt came from, where the ledger has it."""
     attempt = case.last_attempt
-    return f"our sending IP {attempt.source_ip}" if attempt and attempt.source_ip else "our sending IP"
+    return attempt.source_ip if attempt else None
+
+
+def _sending_ip(case: Case) -> str:
+    return f"our sending IP {source_ip(case) or ''}".rstrip()
 
 
 def return_path_domain(case: Case) -> str | None:
@@ -173,17 +177,17 @@ _CLAUSES: dict[Cause, Phrase] = {
     Cause.SERVER_FULL: _says("it has no room or resources left, whoever the recipient is"),
     Cause.SPAM_CONTENT: lambda s, _: f"{s.who} judges the content to be spam",
     Cause.VIRUS_DETECTED: _says("it found malware in the message"),
-    Cause.IP_BLOCKLISTED: lambda s, c: f"{s.who} refuses mail from {source_ip(c)}; this is not about the address",
+    Cause.IP_BLOCKLISTED: lambda s, c: f"{s.who} refuses mail from {_sending_ip(c)}; this is not about the address",
     Cause.DOMAIN_BLOCKLISTED: lambda s, c: (
         f"{s.who} refuses it because {from_domain(c)}, or a link in the message, is on a blocklist"
     ),
     Cause.LOW_REPUTATION: lambda s, c: (
-        f"{s.who} says that {source_ip(c)}, or {from_domain(c)}, has a low reputation; this is not about the address"
+        f"{s.who} says that {_sending_ip(c)}, or {from_domain(c)}, has a low reputation; this is not about the address"
     ),
     Cause.AUTH_FAILED: lambda s, c: (
         f"{s.who} says the message does not prove that it comes from {from_domain(c)} (SPF, DKIM or DMARC)"
     ),
-    Cause.PTR_MISSING: lambda s, c: f"{s.who} says that {source_ip(c)} has no proper reverse name in the DNS",
+    Cause.PTR_MISSING: lambda s, c: f"{s.who} says that {_sending_ip(c)} has no proper reverse name in the DNS",
     Cause.COMPLAINT: lambda _, __: "the recipient complained",
     Cause.GREYLISTED: lambda s, _: (
         f"{s.who} asks senders that it does not know to come back later (greylisting); nothing is wrong"

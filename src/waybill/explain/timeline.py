@@ -2,7 +2,8 @@
 
 from waybill.explain.case import Case
 from waybill.explain.record import TimelineEntry
-from waybill.explain.words import author, clock, count, server, without_type
+from waybill.explain.words import author, clock, count, server
+from waybill.mail.reply import without_type
 from waybill.model.event import (
     Accepted,
     Attempted,

@@ -1,6 +1,5 @@
 """How times, hosts and replies are written for people."""
 
-import ipaddress
 import re
 
 from waybill.model.clock import DAY, HOUR, MINUTE, SECOND, Instant, rfc3339
@@ -69,16 +68,3 @@ def author(name: str) -> str:
 def quoted(text: str) -> str:
     """Words as they came; a remark where there are none."""
     return text.strip() or "(no words were given)"
-
-
-def without_type(text: str) -> str:
-    """A diagnostic without ``smtp; `` in front (RFC 3464 §2.3.6)."""
-    return text.removeprefix("smtp; ")
-
-
-def is_loopback(ip: str | None) -> bool:
-    """Whether an address is on this machine."""
-    try:
-        return ip is not None and ipaddress.ip_address(ip).is_loopback
-    except ValueError:
-        return False

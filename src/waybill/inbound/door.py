@@ -14,10 +14,11 @@ from waybill.inbound.settle import (
     settle_auto_reply,
     settle_bounce,
     settle_complaint,
-    without_type,
 )
+from waybill.mail.reply import without_type
 from waybill.mail.report import Report, read_report
 from waybill.mail.return_path import decode
+from waybill.model.address import domain_of
 from waybill.model.clock import Clock
 from waybill.model.message import OPEN_STATUSES, Delivery, Status
 from waybill.model.resource import INSTALLATION, Account, ConfigurationSet
@@ -33,7 +34,7 @@ from waybill.net.smtp_server import (
 )
 from waybill.store.protocol import NotFound, Settlement, Store, StoreUnavailable
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 _READ = 1024 * 1024  # the report comes before the returned message, which may be long
 _FIRST_LOOK = 0.02
@@ -116,7 +117,7 @@ class InboundPolicy:
         except StoreUnavailable:
             return _NOT_NOW
         self._reports.counts["forged"] += 1
-        _log.info("return_path_unknown peer=%s address=%s", self._peer.ip, address)
+        log.info("return_path_unknown peer=%s address=%s", self._peer.ip, address)
         return _UNKNOWN
 
     async def message(self, envelope: Envelope, data: bytes) -> Answer:
@@ -127,7 +128,7 @@ class InboundPolicy:
                 if not await self._reports.take(report, address, envelope):
                     return _NOT_FINISHED
         except StoreUnavailable as error:
-            _log.warning("store_unavailable error=%s", error)
+            log.warning("store_unavailable while=reporting peer=%s error=%s", envelope.peer.ip, error)
             return _NOT_NOW
         return OK
 
@@ -149,12 +150,12 @@ class Reports:
         delivery = None if delivery_id is None else await self.store.delivery(delivery_id)
         if delivery is None:
             return None
-        domain = address.rpartition("@")[2].lower()
+        domain = domain_of(address)
         if domain == self.config.bounce_domain.lower():
             return delivery
         ledger = await self.store.ledger(delivery.message_id)
         custom = ledger.message.mail_from if ledger else None
-        return delivery if custom is not None and domain == custom.rpartition("@")[2].lower() else None
+        return delivery if custom is not None and domain == custom.lower() else None
 
     async def take(self, report: Report, address: str, envelope: Envelope) -> bool:
         """Settles the report; False where its delivery is still open, so that it cannot be settled yet.
@@ -167,7 +168,7 @@ class Reports:
             return True
         if report.kind not in ("bounce", "complaint", "auto_reply"):
             self.counts[report.kind] += 1
-            _log.info(
+            log.info(
                 "report_ignored kind=%s message_id=%s recipient=%s", report.kind, found.message_id, found.recipient
             )
             return True
@@ -192,14 +193,16 @@ class Reports:
         settlement = await self._settlement(report, delivery, envelope) if delivery.status in _SENT else None
         if settlement is None:
             self.counts["duplicate"] += 1
-            _log.info("report_known kind=%s message_id=%s status=%s", report.kind, delivery.message_id, delivery.status)
+            log.info("report_known kind=%s message_id=%s status=%s", report.kind, delivery.message_id, delivery.status)
             return
         try:
             await self.store.settle(settlement)
         except NotFound:  # the ledger forgot the delivery in between
             return
         self.counts[report.kind] += 1
-        _log.info("%s message_id=%s recipient=%s", settlement.events[0].kind, delivery.message_id, delivery.recipient)
+        log.info(
+            "report_taken kind=%s message_id=%s recipient=%s", report.kind, delivery.message_id, delivery.recipient
+        )
 
     async def _settlement(self, report: Report, delivery: Delivery, envelope: Envelope) -> Settlement | None:
         case = await self._case(delivery)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from waybill.deliver.suppress import COMPLAINT_RULE, Grounds, additions, entries_for, grounds_of_bounce
+from waybill.mail.reply import without_type
 from waybill.mail.report import Report, ReportedRecipient
 from waybill.model.cause import Cause
 from waybill.model.clock import Instant
@@ -19,7 +20,6 @@ from waybill.store.protocol import Ledger, Settlement
 Classify: TypeAlias = Callable[[str, str | None], Outcome]
 """Judges a reply, given as text, of the host named (None: unknown)."""
 
-_TYPE = re.compile(r"\s*(?:dns|smtp|lmtp|x-[a-z0-9-]+)\s*;\s*", re.IGNORECASE)
 _STARTS_WITH_REFUSAL = re.compile(r"[45][0-9][0-9](?:[ -]|$)")
 
 
@@ -35,11 +35,6 @@ class Case:
     def has(self, kind: EventKind) -> bool:
         """Whether the ledger holds such an event about this delivery's recipient."""
         return any(event.kind is kind and event.recipient == self.delivery.recipient for event in self.ledger.events)
-
-
-def without_type(text: str | None) -> str:
-    """The name or words in ``dns; mx.b.example`` or ``smtp; 550 …``, without the type (RFC 3464 §2.1.2)."""
-    return _TYPE.sub("", text or "", count=1).strip()
 
 
 def settle_complaint(case: Case, report: Report, *, reported_by: str, at: Instant) -> Settlement | None:

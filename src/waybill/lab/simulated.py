@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from waybill.lab.script import AfterEffect, Rule
 from waybill.model.cause import Cause
 from waybill.model.outcome import Stage
+from waybill.model.simulator import SIMULATOR_DOMAIN
 
-ZONE = "simulator.amazonses.com"
+ZONE = SIMULATOR_DOMAIN
 SLOW_SECONDS = 3.0
 
 

@@ -8,6 +8,7 @@ from waybill.mail.address import AddressError, parse_mailbox
 from waybill.mail.entity import Entity, attach, combine, encode_text
 from waybill.mail.entity import Part as Part
 from waybill.mail.header import (
+    CONTROL_PREFIX,
     ONCE_ONLY,
     HeaderError,
     check_header,
@@ -24,7 +25,6 @@ _OWN = frozenset(
     | {"content-transfer-encoding", "content-disposition", "content-id", "content-description"}
 )
 _DROPPED = ("message-id", "date")  # SES overwrites them without a word
-_CONTROL_PREFIX = "x-ses-"
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _ADDR_SPEC = rf"{_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
@@ -145,7 +145,7 @@ def _custom_fields(headers: Sequence[tuple[str, str]]) -> list[str]:
 def _custom_field(name: str, value: str) -> str:
     check_header(name, value)
     lower = name.lower()
-    if lower in _DROPPED or lower.startswith(_CONTROL_PREFIX):
+    if lower in _DROPPED or lower.startswith(CONTROL_PREFIX):
         return ""
     if lower in _OWN:
         raise HeaderError(f"Header {name!r} cannot be given as a custom header; it is made from the other parameters.")

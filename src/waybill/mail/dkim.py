@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -18,6 +19,7 @@ RSA = "rsa"
 ED25519 = "ed25519"
 RSA_BITS = 2048
 LEAST_RSA_BITS = 1024  # RFC 8301 §3.2
+MOST_RSA_BITS = 4096  # what verifiers must be able to check, there as well
 
 # What is signed where it is present, in this order (RFC 6376 §5.4.1, RFC 8058 §4 for List-Unsubscribe-Post).
 _SIGNED = (
@@ -70,7 +72,7 @@ def load_key(private_pem: str, algorithm: str) -> SigningKey:
     """Returns the key for signing. PEM is taken, and base64 of DER without armour, as SES takes it.
 
     Raises:
-        DkimKeyError: it is no private key, is encrypted, is not of ``algorithm`` (``rsa``, ``ed25519``), or is too short.
+        DkimKeyError: it is no private key, is encrypted, is not of ``algorithm`` (``rsa``, ``ed25519``), or of no length in use.
     """
     try:
         if "-----BEGIN" in private_pem:
@@ -78,11 +80,13 @@ def load_key(private_pem: str, algorithm: str) -> SigningKey:
         else:
             der = base64.b64decode("".join(private_pem.split()), validate=True)
             private = serialization.load_der_private_key(der, password=None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise DkimKeyError(f"The DKIM private key cannot be read: {error}") from None
     if isinstance(private, rsa.RSAPrivateKey) and algorithm == RSA:
-        if private.key_size < LEAST_RSA_BITS:
-            raise DkimKeyError(f"The DKIM key has {private.key_size} bits; at least {LEAST_RSA_BITS} are needed.")
+        if not LEAST_RSA_BITS <= private.key_size <= MOST_RSA_BITS:
+            raise DkimKeyError(
+                f"The DKIM key has {private.key_size} bits; allowed are {LEAST_RSA_BITS} to {MOST_RSA_BITS}."
+            )
         return SigningKey(algorithm=RSA, private=private, public=_public(private))
     if isinstance(private, ed25519.Ed25519PrivateKey) and algorithm == ED25519:
         return SigningKey(algorithm=ED25519, private=private, public=_public(private))
@@ -99,6 +103,11 @@ def generate_rsa(bits: int = RSA_BITS) -> tuple[str, str]:
 def generate_ed25519() -> tuple[str, str]:
     """Returns a new Ed25519 key as PKCS#8 PEM, and its ``p=``."""
     return _written(ed25519.Ed25519PrivateKey.generate())
+
+
+def write_key(key: SigningKey) -> str:
+    """Returns the private key as PKCS#8 PEM."""
+    return _written(key.private)[0]
 
 
 def dns_record(algorithm: str, public: str) -> str:

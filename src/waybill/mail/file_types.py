@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from urllib.parse import unquote
 
-from waybill.mail.header import Field, decode_words, find_body, scan
+from waybill.mail.header import decode_words, scan
 
 # https://docs.aws.amazon.com/ses/latest/dg/mime-types.html, "unsupported attachment types"
 REFUSED_EXTENSIONS = frozenset(
@@ -16,9 +15,11 @@ REFUSED_EXTENSIONS = frozenset(
     vsmacros vss vst vsw vxd ws wsc wsf wsh xnk
     """.split()  # noqa: SIM905 - a paragraph of names reads better than ninety lines
 )
-_MOST_PARTS = 1_000
+MOST_PARTS = 1_000
+"""Parts of a message that are looked into one by one."""
+
+_LONGEST_HEADER = 8_192
 _FILE_NAME = re.compile(r"(?:file)?name(\*?)(?:\*?0\*?)?=(?:\"((?:[^\"\\]|\\.)*)\"|([^;\s]+))", re.IGNORECASE)
-_BOUNDARY_LINE = re.compile(rb"^--[^\n]*\n", re.MULTILINE)
 _NAMED_BY = frozenset({"content-disposition", "content-type"})
 
 
@@ -27,18 +28,18 @@ def is_refused(file_name: str) -> bool:
     return file_name.rstrip(". ").rpartition(".")[2].lower() in REFUSED_EXTENSIONS
 
 
-def find_refused(content: bytes, fields: Sequence[Field]) -> str | None:
-    """Returns the first file name of a whole message that SES refuses, or None. ``fields`` are those of its header."""
+def find_refused(content: bytes, fields: Sequence[tuple[str, str]]) -> str | None:
+    """Returns the first file name of a whole message that SES refuses, or None; ``fields`` are its header's names and values."""
     for name in _named(fields):
         if is_refused(name):
             return name
-    kind = next((field.value for field in fields if field.name.lower() == "content-type"), "")
+    kind = next((value for name, value in fields if name.lower() == "content-type"), "")
     if kind[:10].lower() != "multipart/":
         return None
-    for start in islice(_BOUNDARY_LINE.finditer(content), _MOST_PARTS):
-        header = _header_at(content, start.end())
+    for start in part_starts(content):
+        header = _header_at(content, start)
         if b"name" in header.lower():
-            for name in _named(scan(header)[0]):
+            for name in _named([(field.name, field.value) for field in scan(header)[0]]):
                 if is_refused(name):
                     return name
     return None
@@ -53,13 +54,26 @@ def file_name_of(value: str) -> str | None:
     return decode_words(unquote(text.rpartition("'")[2]) if match[1] else text)
 
 
+def part_starts(content: bytes) -> Iterator[int]:
+    """Where the first thousand parts begin: behind each line that looks like a boundary (RFC 2046 §5.1.1)."""
+    at = 0
+    for _ in range(MOST_PARTS):
+        line = content.find(b"\n--", at)
+        at = content.find(b"\n", line + 3)
+        if line < 0 or at < 0:
+            return
+        yield at + 1
+
+
 def _header_at(content: bytes, start: int) -> bytes:
-    return content[start : start + find_body(content[start : start + 8_192])[0]]
+    """The header of the part; of one that only looks like a part, what stands there."""
+    end = content.find(b"\r\n\r\n", start - 2, start + _LONGEST_HEADER)
+    return content[start : end if end >= 0 else start + _LONGEST_HEADER]
 
 
-def _named(fields: Sequence[Field]) -> Iterator[str]:
-    for field in fields:
-        if field.name.lower() in _NAMED_BY:
-            name = file_name_of(field.value)
+def _named(fields: Sequence[tuple[str, str]]) -> Iterator[str]:
+    for field, value in fields:
+        if field.lower() in _NAMED_BY:
+            name = file_name_of(value)
             if name is not None:
                 yield name

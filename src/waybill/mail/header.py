@@ -9,6 +9,9 @@ from typing import NamedTuple
 from waybill.model.clock import Instant
 
 MAX_LINE = 998  # octets without CRLF, RFC 5322 §2.1.1
+CONTROL_PREFIX = "x-ses-"
+"""Fields of this prefix are for SES, and never leave."""
+
 MAX_NAME = 126
 MAX_VALUE = 995
 MAX_FIELD = 996  # name and value of a custom header together (SES v2 model, MessageHeader)

@@ -6,14 +6,23 @@ from dataclasses import dataclass
 
 from waybill.mail.address import AddressError, parse_mailbox_list
 from waybill.mail.compose import encode_mailbox, encode_mailboxes
-from waybill.mail.header import MAX_LINE, ONCE_ONLY, Field, decode_words, find_body, format_date, refuse_controls, scan
+from waybill.mail.header import (
+    CONTROL_PREFIX,
+    MAX_LINE,
+    ONCE_ONLY,
+    Field,
+    decode_words,
+    find_body,
+    format_date,
+    refuse_controls,
+    scan,
+)
 from waybill.mail.line_ends import normalise_line_ends
 from waybill.model.clock import Instant
 
 MAX_HEADER = 1024 * 1024
 """Octets of all header fields together; servers take 100 KB to 1 MB (Postfix's header_size_limit: 102,400)."""
 
-_CONTROL_PREFIX = "x-ses-"
 _REMOVED = frozenset({"bcc", "return-path"})
 _MBOX_LINE = re.compile(rb">?From [^\n]*\n")
 _BROKEN_LINE = re.compile(rb"\A[ \t][^\n]*|^(?![ \t]|[!-9;-~]+[ \t]*:)[^\n]*", re.MULTILINE)
@@ -42,7 +51,8 @@ class RawEdit:
 class Prepared:
     """A message ready to be signed, and what its header said before it was changed.
 
-    ``fields`` are the original fields, unfolded but not decoded, as SES's events show them; ``control`` the X-SES-
+    ``fields`` are the original fields, unfolded but not decoded, as SES's events show them (a sender or an address for
+    replies that the request replaced is shown as replaced); ``control`` the X-SES-
     fields by lower-case name. ``subject`` is decoded, the address fields are as written (several To, Cc or Bcc fields
     are joined with commas).
     """
@@ -72,9 +82,9 @@ def prepare_raw(data: bytes, edit: RawEdit) -> Prepared:
     """
     if b"\0" in data:
         raise RawError(f"The message holds a NUL octet at offset {data.index(0)}; encode binary content as base64.")
-    data = (
-        _MBOX_LINE.sub(b"", normalise_line_ends(data), count=1) if _MBOX_LINE.match(data) else normalise_line_ends(data)
-    )
+    data = normalise_line_ends(data)
+    if _MBOX_LINE.match(data):
+        data = _MBOX_LINE.sub(b"", data, count=1)
     end, body = find_body(data)
     check_header_size(end)
     fields, _ = scan(data)
@@ -92,12 +102,15 @@ def prepare_raw(data: bytes, edit: RawEdit) -> Prepared:
     from_header = edit.from_header if "from" in ours else by_name.get("from")
     if not from_header:
         raise RawError("Missing required header 'From'.")
+    said = {"from": from_header} if "from" in ours else {}
+    if "reply-to" in ours:
+        said["reply-to"] = ", ".join(edit.reply_to)
     # SMTP can only carry whole lines. Without a body the line end before this is the last.
     ending = b"" if len(data) <= body or data.endswith(b"\r\n") else b"\r\n"
     return Prepared(
         content=b"".join([*_edited(data, fields, ours), b"\r\n", data[body:], ending]),
-        fields=tuple((field.name, field.value) for field in fields),
-        control={name: value for name, value in by_name.items() if name.startswith(_CONTROL_PREFIX)},
+        fields=tuple((field.name, said.get(field.name.lower(), field.value)) for field in fields),
+        control={name: value for name, value in by_name.items() if name.startswith(CONTROL_PREFIX)},
         from_header=from_header,
         sender_header=by_name.get("sender"),
         subject=decode_words(by_name["subject"]) if "subject" in by_name else None,
@@ -161,7 +174,7 @@ def _edited(data: bytes, fields: Sequence[Field], ours: Mapping[str, bytes]) -> 
         name = field.name.lower()
         if name in left:
             pieces.append(left.pop(name))
-        elif name not in _REMOVED and not name.startswith(_CONTROL_PREFIX):
+        elif name not in _REMOVED and not name.startswith(CONTROL_PREFIX):
             piece = data[field.start : field.end]
             pieces.append(piece if piece.endswith(b"\r\n") else piece + b"\r\n")
     if "from" in left:

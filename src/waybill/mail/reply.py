@@ -14,7 +14,7 @@ _ENHANCED_FIRST = re.compile(r"[#(\[]{0,2}([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9
 # qmail writes "(#5.1.1)" at the end; a relay quotes "… did not like our RCPT TO:550 5.1.1 …".
 _ENHANCED_LATER = re.compile(r"(?:\(#|(?<![0-9])[245][0-9]{2}[ -]#?)([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9]|\.[0-9])")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
-_DIAGNOSTIC_TYPE = re.compile(r"\s*smtp\s*;\s*", re.IGNORECASE)  # RFC 3464 §2.3.6
+_TYPE = re.compile(r"\s*(?:dns|smtp|lmtp|x-[a-z0-9-]+)\s*;\s*", re.IGNORECASE)  # RFC 3464 §2.1.2
 
 
 class MalformedReply(Exception):  # noqa: N818 - what the server did, not a fault of ours
@@ -90,14 +90,13 @@ class ReplyParser:
 def parse_reply(text: str) -> Reply:
     """Returns the reply that a log or report quotes, be it on one line or several.
 
-    A leading ``smtp;`` is dropped. Lines that do not repeat the code continue the line before, and lines of one
+    A leading type (``smtp;``) is dropped. Lines that do not repeat the code continue the line before, and lines of one
     reply that a log has joined (``550-5.7.26 … 550 5.7.26 …``) are taken apart again.
 
     Raises:
         MalformedReply: the text does not begin with a reply code.
     """
-    opening = _DIAGNOSTIC_TYPE.match(text)
-    lines = _LINE_BREAK.split((text[opening.end() :] if opening else text).strip())
+    lines = _LINE_BREAK.split(without_type(text))
     first = _LINE.fullmatch(lines[0])
     if first is None:
         raise MalformedReply("line without a reply code", lines[0])
@@ -112,6 +111,13 @@ def parse_reply(text: str) -> Reply:
         else:
             texts[-1] = f"{texts[-1]} {line.strip()}".strip()
     return Reply(code=int(code), enhanced=find_enhanced(tuple(texts)), lines=tuple(texts))
+
+
+def without_type(text: str | None) -> str:
+    """The name or words in ``dns; mx.b.example`` or ``smtp; 550 …``, without the type in front (RFC 3464 §2.1.2)."""
+    words = text or ""
+    opening = _TYPE.match(words)
+    return (words[opening.end() :] if opening else words).strip()
 
 
 def find_enhanced(lines: tuple[str, ...]) -> str | None:

@@ -33,17 +33,14 @@ class EventKind(StrEnum):
 class Accepted:
     """The request was taken; everything else about it is on the message."""
 
-    sandbox_note: str | None = None
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refused:
-    """The error that the client got: ``code`` is SES's error code or the SMTP reply code, ``status`` HTTP's."""
+    """The error that the client got: ``code`` is SES's error code or the SMTP reply code."""
 
     cause: Cause
     code: str
     text: str
-    status: int | None = None
     detail: dict[str, str] | None = None
 
 
@@ -84,6 +81,11 @@ class Suppressed:
     entry: Suppression
     feedback_id: str
     diagnostic: str
+
+    @property
+    def cause(self) -> Cause:
+        """Which list it was."""
+        return Cause.SUPPRESSED_GLOBAL if self.entry.account == GLOBAL else Cause.SUPPRESSED_ACCOUNT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

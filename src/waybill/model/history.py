@@ -11,7 +11,6 @@ class DomainHistory:
 
     delivered_to_domain: int
     last_delivered_to_domain: Instant | None
-    delivered_to_address: int
     last_delivered_to_address: Instant | None
     last_bounced_address: Instant | None
     same_cause_messages: int

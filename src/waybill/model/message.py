@@ -5,6 +5,7 @@ import uuid
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from waybill.model.address import domain_of
 from waybill.model.cause import Cause
 from waybill.model.clock import Instant
 
@@ -45,7 +46,7 @@ class Message:
     against the identities. ``headers`` are the message's header fields in order, as SES events show them.
     ``tags`` are the client's message tags. ``client_started_at`` is the client's own clock at signing (X-Amz-Date)
     or the start of the SMTP transaction; ``received_at`` when the whole request had arrived.
-    ``feedback_to`` is where legacy forwarding would go (Return-Path, ReturnPath parameter). ``sub_operation`` names
+    ``feedback_to`` is where legacy forwarding would go (Return-Path, ReturnPath parameter). ``operation`` names
     the SES operation (``SendEmail``). Instants are milliseconds.
     """
 
@@ -100,7 +101,7 @@ class Delivery:
     @property
     def domain(self) -> str:
         """The recipient's domain, lower case."""
-        return self.recipient.rpartition("@")[2].lower()
+        return domain_of(self.recipient)
 
 
 def new_message_id(at: Instant) -> str:

@@ -8,6 +8,20 @@ from waybill.model.clock import Instant
 GLOBAL = ""
 """The ``account`` of entries on the installation's global list."""
 
+ON_ACCOUNT_LIST = (
+    "Amazon SES did not send the message to this address because it is on the suppression list for your account. "
+    "For more information about removing addresses from the suppression list, see the Amazon SES Developer Guide at "
+    "https://docs.aws.amazon.com/ses/latest/DeveloperGuide/sending-email-suppression-list.html"
+)
+"""SES's words to a sender whose own list stops the recipient."""
+
+ON_GLOBAL_LIST = (
+    "Amazon SES has suppressed sending to this address because it has a recent history of bouncing as an invalid "
+    "address. For more information about how to remove an address from the suppression list, see the Amazon SES "
+    "Developer Guide: http://docs.aws.amazon.com/ses/latest/DeveloperGuide/remove-from-suppressionlist.html"
+)
+"""SES's words where its global list does."""
+
 
 class Reason(StrEnum):
     """Why an address is listed, in SES's words."""

@@ -1,6 +1,5 @@
 """Posting to webhooks: public addresses only unless allowed, bounded in time and size, errors as values."""
 
-import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping
@@ -11,8 +10,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
+from waybill.model.ip import is_ip, is_public
+
 READ_AT_MOST = 4_096
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,23 +31,6 @@ class HttpAnswer:
 
 class PrivateAddress(OSError):  # noqa: N818 - aiohttp wants an OSError, and the name says what it is
     """The host leads to an address that webhooks must not reach."""
-
-
-def is_public(ip: str) -> bool:
-    """Whether the address is on the public internet (IANA special-purpose registries).
-
-    An IPv6 address that carries an IPv4 one (mapped, 6to4, NAT64) is as public as that.
-
-    Raises:
-        ValueError: the text is no IP address.
-    """
-    address = ipaddress.ip_address(ip)
-    if isinstance(address, ipaddress.IPv6Address):
-        carried = address.ipv4_mapped or address.sixtofour
-        if carried is None and address in _NAT64:
-            carried = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        address = carried or address
-    return address.is_global and not address.is_multicast
 
 
 class _PublicOnly(AbstractResolver):
@@ -128,9 +111,5 @@ def _check_literal(host: str) -> None:
     """
     if not (":" in host or host.replace(".", "").isdigit()):
         return
-    try:
-        public = is_public(host)
-    except ValueError:
-        public = False
-    if not public:
+    if not (is_ip(host) and is_public(host)):
         raise PrivateAddress(f"{host} is not a public address (publish.allow_private is off)")

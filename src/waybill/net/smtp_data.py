@@ -59,6 +59,11 @@ class IncomingMessage:
         pending.clear()
         return rest
 
+    @property
+    def spooled(self) -> bool:
+        """Whether it lies on disk."""
+        return self._spool is not None
+
     def content(self) -> bytes:
         """The message without dot-stuffing; whole, and only where ``fault`` is None, after its end has come."""
         if self._spool is None:

@@ -1,5 +1,6 @@
 """What an SMTP server is given by its door: settings, limits, and a policy that is asked about each step."""
 
+import asyncio
 import ssl
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -81,3 +82,5 @@ class SessionConfig:
     greeting: str = "ESMTP Waybill"
     tls: ssl.SSLContext | None = None
     limits: SessionLimits = field(default_factory=SessionLimits)
+    spooled_at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2), repr=False, compare=False)
+    """How many of the messages that wait on disk are in memory at a time."""

@@ -1,5 +1,6 @@
 """One SMTP conversation from the server's side (RFC 5321): the order of commands, limits, and what a policy is asked."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -16,9 +17,10 @@ from waybill.net.smtp_data import Fault, IncomingMessage
 from waybill.net.smtp_policy import OK, Answer, Envelope, Policy, SessionConfig
 from waybill.net.smtp_stream import Disconnected, LineTooLong, ServiceEnding, SilentTooLong, SmtpStream
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 _REPLY_LIMIT = 2000
+_TOO_MANY = 452  # RFC 5321 §4.5.3.1.10: no error of the client's, who sends to the others in another transaction
 _UNPRINTABLE = dict.fromkeys((*range(32), 127), " ")
 _FOREIGN_VERBS = frozenset({"CONNECT", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
 
@@ -81,7 +83,7 @@ class SmtpSession:
             self._say(answer)
             if answer.code in (421, 221):
                 self._over = True
-            elif not answer.accepted:
+            elif not answer.accepted and answer.code != _TOO_MANY:
                 self._count_error()
 
     async def _obey(self, command: Command) -> Answer | None:
@@ -90,9 +92,7 @@ class SmtpSession:
             return Answer(421, "Too many commands without a message")
         obey = self._verbs.get(command.verb)
         if obey is None:
-            if (
-                command.verb in _FOREIGN_VERBS
-            ):  # a browser was talked into it: what follows is none of its user's commands
+            if command.verb in _FOREIGN_VERBS:  # a browser was talked into it; what follows are none of its commands
                 return Answer(421, "Error: this is an SMTP server")
             return Answer(500, "Error: command not recognized")
         return await obey(command.argument)
@@ -113,8 +113,8 @@ class SmtpSession:
     async def _asked(self, question: Awaitable[Answer]) -> Answer:
         try:
             return await question
-        except Exception:  # noqa: BLE001 - whatever a door runs into, the client gets a reply and may try again
-            _log.exception("smtp_policy_failed peer=%s", self._stream.peer.ip)
+        except Exception:  # whatever a door runs into, the client gets a reply and may try again
+            log.exception("smtp_policy_failed peer=%s", self._stream.peer.ip)
             return Answer(451, "Temporary service failure")
 
     def _reset(self) -> None:
@@ -227,7 +227,7 @@ class SmtpSession:
             return Answer(503, "Error: need MAIL command")
         address = parse_rcpt(argument)
         if len(self._recipients) >= self._limits.max_recipients:
-            return Answer(452, "Too many recipients")
+            return Answer(_TOO_MANY, "Too many recipients")
         answer = await self._asked(self._policy.rcpt(address))
         if answer.accepted:
             self._recipients.append(address)
@@ -268,7 +268,12 @@ class SmtpSession:
             started_at=self._started_at,
             received_at=self._config.clock(),
         )
-        answer = await self._asked(self._policy.message(envelope, message.content()))
+        if message.spooled:
+            async with self._config.spooled_at_once:
+                content = await asyncio.to_thread(message.content)
+                answer = await self._asked(self._policy.message(envelope, content))
+        else:
+            answer = await self._asked(self._policy.message(envelope, message.content()))
         if answer.accepted:
             self._idle_commands = 0
             self._errors = 0

@@ -4,11 +4,12 @@
 """
 
 import asyncio
-import ipaddress
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
+
+from waybill.model.ip import is_loopback
 
 _HIGH_WATER = 256 * 1024
 _LINGER = 30.0  # seconds in which a client may still take the last reply
@@ -24,12 +25,7 @@ class Peer:
     @property
     def is_loopback(self) -> bool:
         """Whether the client is on this machine."""
-        try:
-            address = ipaddress.ip_address(self.ip)
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None)
-        return bool((mapped or address).is_loopback)
+        return is_loopback(self.ip)
 
 
 class Disconnected(Exception):  # noqa: N818 - a state

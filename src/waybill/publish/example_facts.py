@@ -19,7 +19,7 @@ from waybill.model.event import (
 )
 from waybill.model.message import Message, Source, message_id_instant
 from waybill.model.outcome import Attempt, Outcome, Reply, Result, Stage, Tls
-from waybill.model.suppression import GLOBAL, Reason, Suppression
+from waybill.model.suppression import GLOBAL, ON_ACCOUNT_LIST, ON_GLOBAL_LIST, Reason, Suppression
 from waybill.publish.ses_mail import Installation
 
 ACCOUNT = "123456789012"
@@ -51,17 +51,6 @@ _MESSAGE = Message(
     client_ip="192.0.2.44",
     client_tls="TLSv1.3",
     caller="waybill-app",
-)
-
-_ON_ACCOUNT_LIST = (
-    "Amazon SES did not send the message to this address because it is on the suppression list for your account. "
-    "For more information about removing addresses from the suppression list, see the Amazon SES Developer Guide at "
-    "https://docs.aws.amazon.com/ses/latest/DeveloperGuide/sending-email-suppression-list.html"
-)
-_ON_GLOBAL_LIST = (
-    "Amazon SES has suppressed sending to this address because it has a recent history of bouncing as an invalid "
-    "address. For more information about how to remove an address from the suppression list, see the Amazon SES "
-    "Developer Guide: http://docs.aws.amazon.com/ses/latest/DeveloperGuide/remove-from-suppressionlist.html"
 )
 
 
@@ -184,7 +173,7 @@ def _deferral(installation: Installation) -> Attempted:
 
 def _suppressed(account: str, reason: Reason) -> Suppressed:
     entry = Suppression(account=account, address=RECIPIENT, reason=reason, at=_AT - HOUR, author="operator")
-    text = _ON_GLOBAL_LIST if account == GLOBAL else _ON_ACCOUNT_LIST
+    text = ON_GLOBAL_LIST if account == GLOBAL else ON_ACCOUNT_LIST
     return Suppressed(entry=entry, feedback_id=_feedback_id(300), diagnostic=text)
 
 

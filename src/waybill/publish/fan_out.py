@@ -24,7 +24,7 @@ _MOST_SUBSCRIPTIONS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Audience:
+class Subscribers:
     """A topic and its confirmed subscriptions."""
 
     topic: Topic
@@ -38,7 +38,7 @@ class _Publication:
     message: str
     message_id: str
     subject: str | None
-    audience: Audience
+    subscribers: Subscribers
 
 
 async def attempt_before(store: Store, notice: Notice) -> Attempt | None:
@@ -65,43 +65,43 @@ class FanOut:
         A notice that leads nowhere (a topic or subscription that is gone, nothing confirmed) just ends. One that
         cannot be rendered ends too and is logged: it must not hold up the others.
         """
-        audiences: dict[tuple[str, str], Audience | None] = {}
+        known: dict[tuple[str, str], Subscribers | None] = {}
         results = []
         for notice in notices:
             try:
-                follow_ups = await self._follow_ups(notice, audiences)
+                follow_ups = await self._follow_ups(notice, known)
             except (LookupError, TypeError, ValueError, AssertionError) as error:
-                log.exception("notice %d to %s cannot be rendered", notice.id, notice.target)
+                log.exception("notice_not_rendered notice=%d target=%s", notice.id, notice.target)
                 results.append(NoticeResult(notice_id=notice.id, error=f"{type(error).__name__}: {error}"))
             else:
                 results.append(NoticeResult(notice_id=notice.id, follow_ups=follow_ups))
         return results
 
     async def _follow_ups(
-        self, notice: Notice, audiences: dict[tuple[str, str], Audience | None]
+        self, notice: Notice, known: dict[tuple[str, str], Subscribers | None]
     ) -> tuple[NewNotice, ...]:
         if notice.kind is NoticeKind.SUBSCRIPTION:
             return await self._question(notice)
         key = (notice.account, notice.target)
-        if key not in audiences:
-            audiences[key] = await self._audience(*key)
-        audience = audiences[key]
-        if audience is None or not audience.subscriptions:
+        if key not in known:
+            known[key] = await self._subscribers_of(*key)
+        subscribers = known[key]
+        if subscribers is None or not subscribers.subscriptions:
             return ()
         message, subject = await self._message_of(notice)
         given = (notice.headers or {}).get("x-amz-sns-message-id")
         publication = _Publication(
-            message=message, message_id=given or _message_id(notice), subject=subject, audience=audience
+            message=message, message_id=given or _message_id(notice), subject=subject, subscribers=subscribers
         )
         return await asyncio.to_thread(self._sealed, notice, publication, await self._signer_of())
 
-    async def _audience(self, account: str, arn: str) -> Audience | None:
+    async def _subscribers_of(self, account: str, arn: str) -> Subscribers | None:
         topic = await self._store.get(Topic, account, arn)
         if topic is None:
             return None
         found = await self._store.scan(Subscription, account, prefix=f"{arn}:", limit=_MOST_SUBSCRIPTIONS)
         confirmed = tuple(subscription for subscription in found if subscription.confirmed_at is not None)
-        return Audience(topic=topic, subscriptions=confirmed)
+        return Subscribers(topic=topic, subscriptions=confirmed)
 
     async def _question(self, notice: Notice) -> tuple[NewNotice, ...]:
         """The message that asks a subscription to confirm, or tells it that it has been unsubscribed."""
@@ -133,9 +133,9 @@ class FanOut:
         return identity.topics if identity else FeedbackTopics()
 
     def _sealed(self, notice: Notice, publication: _Publication, signer: Signer) -> tuple[NewNotice, ...]:
-        topic = publication.audience.topic
+        topic = publication.subscribers.topic
         follow_ups = []
-        for subscription in publication.audience.subscriptions:
+        for subscription in publication.subscribers.subscriptions:
             if subscription.raw_delivery:
                 envelope = Envelope(
                     kind="Notification",

@@ -11,11 +11,20 @@ from waybill.store.protocol import Notice
 DEPTH = 200
 """Notices that may wait in one lane; the others stay in the outbox until their lease runs out."""
 
+DEPTH_FAILING = 20
+"""As many in the lane of an endpoint whose last post failed: what waits there fills the memory for nothing."""
+
 WIDTH = 10
 """Posts at once to one endpoint; to one whose last post failed, one."""
 
 MOST_AT_ONCE = 300
 """Posts at once in all, well below the files that a process may open."""
+
+MOST_ON_TRIAL = 200
+"""Of those, posts to endpoints whose last post was not taken, or who have had none: hundreds that hang leave the rest to others."""
+
+REMEMBERED = 10_000
+"""Endpoints that are known to take posts."""
 
 SOON = 10.0
 """Seconds in which a full lane that flows is expected to have room: worth waiting for."""
@@ -40,7 +49,7 @@ class _Lane:
 
     @property
     def full(self) -> bool:
-        return len(self.waiting) >= DEPTH
+        return len(self.waiting) >= (DEPTH_FAILING if self.failing else DEPTH)
 
     def flows(self, now: float) -> bool:
         return now - self.moved_at < STALLED and len(self.waiting) * self.pace / self.width <= SOON
@@ -57,6 +66,8 @@ class Lanes:
         self._time = time
         self._lanes: dict[str, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._taking: dict[str, None] = {}
+        self._on_trial = 0
 
     def congested(self) -> bool:
         """Whether taking up more notices should wait, since a lane that flows is full."""
@@ -78,6 +89,15 @@ class Lanes:
                 while self._tasks:
                     await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
 
+    async def close(self, seconds: float) -> None:
+        """Begins nothing more, and breaks off what has not ended in so many seconds: its leases run out."""
+        for lane in self._lanes.values():
+            lane.waiting.clear()
+        await self.settled(seconds)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     def _begin(self) -> None:
         """Starts what may start, one of each lane in turn."""
         now = self._time()
@@ -87,9 +107,11 @@ class Lanes:
             for target, lane in list(self._lanes.items()):
                 while lane.waiting and lane.waiting[0][1] < now:
                     lane.waiting.popleft()
-                if lane.waiting and lane.under_way < lane.width and len(self._tasks) < MOST_AT_ONCE:
+                if lane.waiting and lane.under_way < lane.width and self._has_place(target):
                     lane.under_way += 1
-                    task = asyncio.create_task(self._run(lane, lane.waiting.popleft()[0]))
+                    on_trial = target not in self._taking
+                    self._on_trial += on_trial
+                    task = asyncio.create_task(self._run(lane, lane.waiting.popleft()[0], on_trial=on_trial))
                     self._tasks.add(task)
                     task.add_done_callback(self._ended)
                     self._lanes[target] = self._lanes.pop(target)  # to the end: the next place is another's
@@ -97,7 +119,19 @@ class Lanes:
                 elif not lane.waiting and not lane.under_way:
                     del self._lanes[target]
 
-    async def _run(self, lane: _Lane, notice: Notice) -> None:
+    def _has_place(self, target: str) -> bool:
+        if len(self._tasks) >= MOST_AT_ONCE:
+            return False
+        return target in self._taking or self._on_trial < MOST_ON_TRIAL
+
+    def _remember(self, target: str, *, taken: bool) -> None:
+        self._taking.pop(target, None)
+        if taken:
+            if len(self._taking) >= REMEMBERED:
+                del self._taking[next(iter(self._taking))]
+            self._taking[target] = None
+
+    async def _run(self, lane: _Lane, notice: Notice, *, on_trial: bool) -> None:
         start = self._time()
         taken = False
         try:
@@ -107,6 +141,8 @@ class Lanes:
             lane.pace = lane.moved_at - start
             lane.failing = not taken
             lane.under_way -= 1
+            self._on_trial -= on_trial
+            self._remember(notice.target, taken=taken)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -70,7 +70,7 @@ class Publisher:
             try:
                 published = 0 if self._lanes.congested() else await self.publish_due()
             except StoreUnavailable as error:
-                log.warning("events wait to be published, the store cannot be reached: %s", error)
+                log.warning("store_unavailable while=publishing error=%s", error)
                 await _pause(stop, STORE_PAUSE)
                 continue
             if not published:
@@ -80,8 +80,8 @@ class Publisher:
                 if not await self.publish_due():
                     break
         except StoreUnavailable as error:
-            log.warning("events stay in the outbox, the store cannot be reached: %s", error)
-        await self._lanes.settled(SECONDS_TO_END)
+            log.warning("store_unavailable while=ending error=%s", error)
+        await self._lanes.close(SECONDS_TO_END)
 
     async def publish_due(self) -> int:
         """One round over what is due: how many notices were taken up. Posts to endpoints go on in the background.
@@ -122,7 +122,7 @@ class Publisher:
             posted = await post_envelope(self._http, subscription.endpoint, notice, policy.content_type)
             await self._store.settle_notices([self._result(notice, policy, posted)])
         except StoreUnavailable as error:
-            log.warning("notice %d will be posted again, the store cannot be reached: %s", notice.id, error)
+            log.warning("store_unavailable while=posting notice=%d error=%s", notice.id, error)
             return True
         return posted.taken
 
@@ -131,9 +131,11 @@ class Publisher:
             return NoticeResult(notice_id=notice.id)
         wait = policy.wait_after(notice.attempts + 1)
         if posted.final or wait is None:
-            log.error("gave up on notice %d to %s: %s", notice.id, notice.target, posted.error)
+            log.error("notice_given_up notice=%d target=%s error=%s", notice.id, notice.target, posted.error)
             return NoticeResult(notice_id=notice.id, error=posted.error)
-        log.warning("notice %d to %s is tried again in %d s: %s", notice.id, notice.target, wait, posted.error)
+        log.warning(
+            "notice_put_off notice=%d target=%s seconds=%d error=%s", notice.id, notice.target, wait, posted.error
+        )
         return NoticeResult(notice_id=notice.id, retry_at=self._clock() + wait * SECOND, error=posted.error)
 
     async def _append(self, notices: Sequence[Notice]) -> list[NoticeResult]:
@@ -149,7 +151,7 @@ class Publisher:
         try:
             await asyncio.to_thread(append_durably, file, b"".join(lines))
         except OSError as error:
-            log.error("events wait, the file %s cannot be written: %s", file, error)  # noqa: TRY400 - an operator's matter, the traceback says nothing more
+            log.error("events_file_unwritable file=%s error=%s", file, error)  # noqa: TRY400 - an operator's matter, the traceback says nothing more
             retry_at = self._clock() + FILE_PAUSE
             return [NoticeResult(notice_id=notice.id, retry_at=retry_at, error=str(error)) for notice in notices]
         return [NoticeResult(notice_id=notice.id) for notice in notices]

@@ -173,10 +173,9 @@ def _bounce_of(event: Event, message: Message, installation: Installation) -> _B
                 reporting_mta=own,
             )
         case Suppressed() as suppressed:
-            on_global = suppressed.entry.account == ""
             return _Bounce(
                 feedback_id=suppressed.feedback_id,
-                kind=_type_of(Cause.SUPPRESSED_GLOBAL if on_global else Cause.SUPPRESSED_ACCOUNT),
+                kind=_type_of(suppressed.cause),
                 status="5.1.1",
                 diagnostic=suppressed.diagnostic,
                 reporting_mta=SUPPRESSED_BY,

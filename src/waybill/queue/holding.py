@@ -4,7 +4,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
 from waybill.model.clock import Instant
-from waybill.store.address import domain_of
 from waybill.store.protocol import Claim
 
 
@@ -39,7 +38,7 @@ class Holding:
         delivery = claim.delivery
         if delivery.id in self._held:
             return
-        domain = domain_of(delivery.recipient)
+        domain = delivery.domain
         self._held[delivery.id] = claim
         self._until[delivery.id] = delivery.lease_until or 0
         self._by_domain[domain] += 1
@@ -63,7 +62,7 @@ class Holding:
 
     def drop(self, claim: Claim) -> None:
         """Lets go of a delivery that was attempted."""
-        domain = domain_of(claim.delivery.recipient)
+        domain = claim.delivery.domain
         _less(self._under_way, domain)
         self._let_go(claim, domain)
 
@@ -80,12 +79,12 @@ class Holding:
     def drop_lapsed(self, now: Instant) -> int:
         """Lets go of what waits and may have been taken over; how many there were."""
         lapsed = [claim for waiting in self._waiting.values() for claim in waiting if self.has_lapsed(claim, now)]
-        for domain in {domain_of(claim.delivery.recipient) for claim in lapsed}:
+        for domain in {claim.delivery.domain for claim in lapsed}:
             kept = deque(claim for claim in self._waiting.pop(domain) if not self.has_lapsed(claim, now))
             if kept:
                 self._waiting[domain] = kept
         for claim in lapsed:
-            self._let_go(claim, domain_of(claim.delivery.recipient))
+            self._let_go(claim, claim.delivery.domain)
         return len(lapsed)
 
     def _let_go(self, claim: Claim, domain: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from waybill.deliver.attempt import Parcel
 from waybill.mail.return_path import encode as return_path
+from waybill.model.address import domain_of
 from waybill.model.clock import SECOND, Clock
 from waybill.model.message import Delivery
 from waybill.model.outcome import Attempt, Result
@@ -17,7 +18,6 @@ from waybill.queue.holding import Holding
 from waybill.queue.schedule import next_attempt
 from waybill.queue.settle import NEVER_TRIED, Owner, broken_attempt, last_word, settle_attempt, settle_expiry
 from waybill.queue.sign import Signatures
-from waybill.store.address import domain_of
 from waybill.store.protocol import Claim, LeaseLost, NotFound, Settlement, Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Queue:
                 try:
                     busy = await self.work_once()
                 except StoreUnavailable as error:
-                    log.warning("the store cannot be reached: %s", error)
+                    log.warning("store_unavailable while=claiming error=%s", error)
                     busy = False
                 if not busy:
                     try:
@@ -132,7 +132,7 @@ class Queue:
         now = self._clock()
         lost = self._holding.drop_lapsed(now)
         if lost:
-            log.warning("leases on %d waiting deliveries ran out; whoever claims them attempts them", lost)
+            log.warning("leases_lapsed deliveries=%d", lost)  # whoever claims them attempts them
         held = self._holding.ids()
         if held:
             lease_until = now + self._config.lease
@@ -151,13 +151,13 @@ class Queue:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a delivery could not be settled; its lease runs out and it is tried again", exc_info=error)
+            log.error("delivery_not_settled", exc_info=error)  # its lease runs out, and it is attempted again
         self._start_waiting()
 
     async def _deliver(self, claim: Claim) -> None:
         try:
             if self._holding.has_lapsed(claim, self._clock()):
-                log.warning("the lease on delivery %d ran out while it waited", claim.delivery.id)
+                log.warning("lease_lapsed message_id=%s delivery=%d", claim.message.id, claim.delivery.id)
             elif claim.delivery.expires_at <= self._clock():
                 await self._expire(claim.delivery)
             else:
@@ -170,7 +170,7 @@ class Queue:
         configuration_set = await self._configuration_set(claim)
         dkim_header = b""
         started_at = self._clock()
-        domain = domain_of(delivery.recipient)
+        domain = delivery.domain
         unreached = self._destinations.resting(domain, started_at)
         try:
             if unreached is not None:
@@ -218,11 +218,16 @@ class Queue:
             try:
                 await self._store.settle(settlement)
             except StoreUnavailable as error:
-                log.warning("delivery %d waits to be settled: %s", delivery.id, error)
+                log.warning(
+                    "store_unavailable while=settling message_id=%s delivery=%d error=%s",
+                    delivery.message_id,
+                    delivery.id,
+                    error,
+                )
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, 5.0)
             except (LeaseLost, NotFound) as error:
-                log.warning("delivery %d of %s is no longer ours: %s", delivery.id, delivery.message_id, error)
+                log.warning("lease_lost message_id=%s delivery=%d error=%s", delivery.message_id, delivery.id, error)
                 return
             else:
                 return
@@ -245,7 +250,7 @@ class Queue:
             try:
                 await self.renew()
             except StoreUnavailable as error:
-                log.warning("leases could not be renewed: %s", error)
+                log.warning("store_unavailable while=renewing error=%s", error)
 
     async def _drain(self) -> None:
         """Lets attempts under way end, and gives back what has not begun, so that others need not wait for its lease."""
@@ -259,4 +264,4 @@ class Queue:
         try:
             await self._store.renew(self._config.worker, left, self._clock())
         except StoreUnavailable as error:
-            log.warning("%d deliveries are not given back; their leases run out: %s", len(left), error)
+            log.warning("store_unavailable while=draining deliveries=%d error=%s", len(left), error)

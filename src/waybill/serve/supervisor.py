@@ -204,7 +204,7 @@ class Supervisor:
             failures = 0 if lived > PROVEN else failures + 1
             wait = RESTART_WAIT[min(failures, len(RESTART_WAIT) - 1)]
             log.error(
-                "worker %d (pid %d) ended with code %s; it is started again in %.1f s, and what it held is taken over",
+                "worker_ended worker=%d pid=%d code=%s restarts_in_s=%.1f",
                 number,
                 child.process.pid,
                 child.process.returncode,
@@ -222,7 +222,7 @@ class Supervisor:
             await asyncio.sleep(0.02)
         for process in alive:
             if process.poll() is None:
-                log.error("worker pid %d did not drain in %.0f s; it is killed, its mail is kept", process.pid, GRACE)
+                log.error("worker_killed pid=%d drained_for_s=%.0f", process.pid, GRACE)  # what it held is kept
                 process.kill()
                 process.wait()
         for child in self._children.values():

@@ -1,13 +1,16 @@
 """A worker: every door and the queue, in one process. It delivers what it accepted; any number of them are alike."""
 
 import asyncio
+import contextlib
 import gc
 import logging
+import os
 import random
+import resource
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -32,15 +35,28 @@ from waybill.net.resolver import Resolver
 from waybill.publish.publisher import PublishConfig, Publisher
 from waybill.queue.sign import Signatures
 from waybill.queue.worker import RETURN_PATH_PURPOSE, Queue, QueueConfig
+from waybill.serve.http_protocol import BoundedHead
+from waybill.serve.journal import start_journal
 from waybill.serve.plan import Plan, read_plan, shared_socket
 from waybill.settings import Settings
 from waybill.store.open import open_store
 from waybill.store.protocol import Store
 from waybill.submission import Submission, SubmissionConfig
 
+new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+with contextlib.suppress(ImportError):  # an optional extra: without it the same, slower
+    import uvloop
+
+    new_event_loop = uvloop.new_event_loop
+
 log = logging.getLogger(__name__)
 
 SIGNING_THREADS = 2
+
+READY = b"ready\n"
+"""What the supervisor waits for on a worker's standard output."""
+
+DESCRIPTORS = 16_384
 
 SWITCH_EVERY = 0.001
 """Seconds after which a thread with long work makes way for the event loop."""
@@ -51,13 +67,9 @@ GARBAGE_AFTER = 20_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parts:
-    """What a worker is made of."""
+    """What of a worker runs by itself."""
 
-    store: Store
-    resolver: Resolver
-    deliverer: Deliverer
     queue: Queue
-    acceptor: Acceptor
     verifier: Verifier
     publisher: Publisher
     inbound: Inbound
@@ -97,11 +109,7 @@ async def assemble(plan: Plan, stop: asyncio.Event) -> AsyncIterator[Parts]:
             every_sender=settings.identities.verification == "none",
         )
         yield Parts(
-            store=store,
-            resolver=resolver,
-            deliverer=deliverer,
             queue=queue,
-            acceptor=acceptor,
             verifier=verifier,
             publisher=_publisher(plan, store, http_client),
             inbound=_inbound(settings, store),
@@ -217,7 +225,6 @@ def _http(settings: Settings, store: Store, acceptor: Acceptor, verifier: Verifi
             store=store,
             accept=acceptor,
             clock=now,
-            public_url=settings.http.public_url,
             region=settings.account.region,
             every_sender=settings.identities.verification == "none",
             default_max_send_rate=settings.account.max_send_rate,
@@ -235,7 +242,7 @@ def _http(settings: Settings, store: Store, acceptor: Acceptor, verifier: Verifi
     return QuietServer(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedHead,
             ws="none",
             lifespan="off",
             log_level="warning",
@@ -266,7 +273,8 @@ async def work(plan: Plan, stop: asyncio.Event) -> None:
             if doors.done():
                 raise RuntimeError("the HTTP door did not open") from doors.exception()
             await asyncio.sleep(0.005)
-        print("ready", flush=True)  # noqa: T201 - what the supervisor waits for
+        with contextlib.suppress(BrokenPipeError):  # the supervisor is gone already: standard input says so, too
+            os.write(sys.stdout.fileno(), READY)
         ended = asyncio.create_task(stop.wait())
         await asyncio.wait([ended, doors, *loops], return_when=asyncio.FIRST_COMPLETED)
         stop.set()
@@ -301,20 +309,23 @@ async def _main(plan: Plan) -> None:
         lifeline.cancel()
 
 
+def _take_descriptors() -> None:
+    """Each connection needs a descriptor, and shells start programs with few of those they may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def main() -> None:
     """The worker process."""
     plan = read_plan(sys.stdin.buffer)
-    logging.basicConfig(level=plan.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    start_journal(plan.log_level)
+    _take_descriptors()
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)
     sys.setswitchinterval(SWITCH_EVERY)
-    factory = None
-    try:
-        uvloop = __import__("uvloop")
-        factory = uvloop.new_event_loop
-    except ImportError:  # an optional extra: the same, slower
-        factory = None
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_main(plan))
 
 

@@ -1,6 +1,6 @@
 """Every setting of the service: its key, default and meaning, and how it is read."""
 
-from waybill.settings.load import ENVIRONMENT_PREFIX, SettingsError, load_settings
+from waybill.settings.load import ENVIRONMENT_PREFIX, SettingsError, check_files, load_settings
 from waybill.settings.sections import Settings, sections, settings_of
 from waybill.settings.value import Endpoint, parse_duration
 
@@ -9,6 +9,7 @@ __all__ = [
     "Endpoint",
     "Settings",
     "SettingsError",
+    "check_files",
     "load_settings",
     "parse_duration",
     "sections",

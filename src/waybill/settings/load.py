@@ -2,6 +2,7 @@
 
 import os
 import re
+import ssl
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -76,6 +77,37 @@ def _check_together(settings: Settings, where: str) -> None:
     ):
         if path and not Path(path).is_file():
             raise SettingsError(f"{where}: {key} = {path!r} is not allowed; it must be a file that exists")
+
+
+def check_files(settings: Settings) -> None:
+    """Reads the files that the settings name as the service will; other commands need not be able to.
+
+    Raises:
+        SettingsError: one of them cannot be used.
+    """
+    submission, publish = settings.submission, settings.publish
+    if submission.tls_cert:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+                submission.tls_cert, submission.tls_key, password=""
+            )
+        except OSError as error:
+            raise SettingsError(
+                f"submission.tls_cert = {submission.tls_cert!r} with tls_key = {submission.tls_key!r} is not "
+                f"allowed; they must be PEM files of a certificate chain and its key, without a password ({error})"
+            ) from None
+    if publish.ca_file:
+        try:
+            ssl.create_default_context().load_verify_locations(publish.ca_file)
+        except OSError as error:
+            raise SettingsError(
+                f"publish.ca_file = {publish.ca_file!r} is not allowed; it must be a PEM file of certificates ({error})"
+            ) from None
+    file = Path(publish.file)
+    if publish.file and (file.is_dir() or not file.parent.is_dir()):
+        raise SettingsError(
+            f"publish.file = {publish.file!r} is not allowed; it must be a file in a folder that exists"
+        )
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:

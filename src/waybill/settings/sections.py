@@ -140,7 +140,7 @@ class Settings:
     store: str = _setting(
         "sqlite:///waybill-data/waybill.db",
         parse_store,
-        "Where the ledger lives: sqlite:///PATH (relative to the working folder), sqlite:////PATH or postgresql://….",
+        "Where the ledger lives: sqlite:///PATH (relative to the working folder) or sqlite:////PATH.",
     )
     service: Service = field(default_factory=Service)
     http: Http = field(default_factory=Http)

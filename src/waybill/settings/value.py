@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from waybill.deliver.config import parse_relay as parse_relay_url
 from waybill.model.clock import DAY, HOUR, MINUTE, SECOND
 from waybill.net.resolver import parse_server
+from waybill.store.open import sqlite_path
 
 MOST_WORKERS = 256
 
@@ -177,30 +179,34 @@ def parse_region(value: object) -> str:
 
 def parse_store(value: object) -> str:
     text = value if isinstance(value, str) and value.isprintable() else ""
-    path = text.removeprefix("sqlite:///")
-    if not (path != text and path and not path.endswith("/")) and not text.startswith("postgresql://"):
-        raise ValueError("sqlite:///PATH (relative), sqlite:////PATH (absolute) or postgresql://…")
+    if not text.startswith("postgresql://"):  # which the store refuses in words of its own
+        try:
+            sqlite_path(text)
+        except ValueError:
+            raise ValueError("sqlite:///PATH (relative to the working folder) or sqlite:////PATH (absolute)") from None
     return text
 
 
 def parse_url(value: object) -> str:
     text = value.rstrip("/") if isinstance(value, str) else "none"
-    if text and not _is_url(text, "http", "https"):
+    if text and not _is_http_url(text):
         raise ValueError("an http:// or https:// URL, or empty")
     return text
 
 
 def parse_relay(value: object) -> str:
-    text = value if isinstance(value, str) else "none"
-    if text and not _is_url(text, "smtp", "smtps"):
-        raise ValueError("smtp://user:password@host:port (or smtps://), or empty")
+    text = value if isinstance(value, str) and value.isprintable() else "none"
+    try:
+        parse_relay_url(text)
+    except ValueError:
+        raise ValueError("smtp://user:password@host:port (or smtps://), or empty") from None
     return text
 
 
-def _is_url(text: str, *schemes: str) -> bool:
+def _is_http_url(text: str) -> bool:
     try:
         url = urlsplit(text)
-        return text.isprintable() and url.scheme in schemes and bool(url.hostname) and url.port != 0
+        return text.isprintable() and url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
     except ValueError:  # a port that is none, half of an IPv6 address
         return False
 

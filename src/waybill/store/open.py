@@ -29,6 +29,6 @@ async def open_store(url: str, *, clock: Clock, file_events: bool = False, creat
         ValueError: the URL is of a form that is not allowed.
         StoreUnavailable: this build has no engine for it, or the store cannot be opened.
     """
-    if url.startswith(("postgresql://", "postgres://")):
+    if url.startswith("postgresql://"):
         raise StoreUnavailable(f"this build of Waybill has no PostgreSQL engine yet; allowed: {_ALLOWED}")
     return await open_sqlite(sqlite_path(url), clock=clock, file_events=file_events, create=create)

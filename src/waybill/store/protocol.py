@@ -187,7 +187,6 @@ class Ledger:
     deliveries: tuple[Delivery, ...]
     events: tuple[Event, ...]
     suppressions: tuple[Suppression, ...] = ()  # entries that stand now for its recipients
-    notices_pending: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -342,5 +341,5 @@ class Store(Protocol):
     async def statistics(self, account: str, since: Instant) -> list[SendingBucket]:
         """The account's sending, oldest first."""
 
-    async def health(self, now: Instant) -> StoreHealth:
+    async def health(self) -> StoreHealth:
         """Raises: StoreUnavailable."""

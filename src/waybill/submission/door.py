@@ -6,9 +6,8 @@ import socket
 import ssl
 import uuid
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from waybill.accept.request import Client, RawContent, SendRequest
+from waybill.accept.request import Accept, Client, RawContent, SendRequest
 from waybill.mail.address import AddressError, parse_mailbox
 from waybill.model.clock import Clock
 from waybill.model.message import Source
@@ -27,18 +26,10 @@ from waybill.net.smtp_server import (
 from waybill.store.protocol import Store, StoreUnavailable
 from waybill.submission.password import SES_REGIONS, is_smtp_password
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 _WRONG = Answer(535, "Authentication Credentials Invalid")
 _NO_SECRET = "no key has this secret"  # noqa: S105 - compared with where there is no key, so that time tells nothing
-
-
-class Accept(Protocol):
-    """Takes one request to send; the id is on disk when it returns."""
-
-    async def accept(self, request: SendRequest) -> str:
-        """The message id. Raises: Rejected, StoreUnavailable."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,7 +105,7 @@ class SubmissionPolicy:
         right = is_smtp_password(password, key.secret if key else _NO_SECRET, self._regions)
         if key is None or not right:
             known = key.name if key else "unknown"  # what was typed may be a secret in the wrong field
-            _log.info("authentication_failed peer=%s access_key_id=%s", self._peer.ip, known)
+            log.info("authentication_failed peer=%s access_key_id=%s", self._peer.ip, known)
             await asyncio.sleep(self._config.failure_delay)
             return _WRONG
         self._key = key
@@ -148,7 +139,7 @@ class SubmissionPolicy:
             code, _, text = rejected.smtp.partition(" ")
             return Answer(int(code), text)
         except StoreUnavailable as error:
-            _log.warning("store_unavailable request_id=%s error=%s", request.client.request_id, error)
+            log.warning("store_unavailable while=accepting request_id=%s error=%s", request.client.request_id, error)
             return Answer(451, "Temporary service failure")
         return Answer(250, f"Ok {message_id}")
 

@@ -14,10 +14,10 @@ _MAX_ITEMS = Range(parameter="MaxItems", default=1000, maximum=1000)
 
 async def verify_email_identity(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Creates an address identity, or has one that exists looked at again. Raises: SesError."""
-    name = identity_name(request["EmailAddress"])
-    if "@" not in name:
-        raise invalid(f"Invalid email address {request['EmailAddress']!r}: Missing final '@domain'")
-    await ensure_identity(call, name)
+    given = request["EmailAddress"]
+    if "@" not in given:
+        raise invalid(f"Invalid email address {given!r}: Missing final '@domain'")
+    await ensure_identity(call, identity_name(given))
     return {}
 
 

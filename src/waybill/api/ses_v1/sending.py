@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from waybill.accept.request import Content, RawContent, SendRequest, SimpleContent, TemplateContent
+from waybill.accept.request import Content, RawContent, SendRequest, TemplateContent
 from waybill.api.call import Call, Operation
 from waybill.api.sending import (
     BulkResult,
@@ -13,6 +13,7 @@ from waybill.api.sending import (
     message_tags,
     recipients,
     send_each,
+    simple_content,
 )
 
 _STATUS = {
@@ -25,24 +26,14 @@ _STATUS = {
 
 async def send_email(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Sends a message of subject and bodies. Raises: Rejected, StoreUnavailable."""
-    message = request["Message"]
-    subject, text, html = message["Subject"], message["Body"].get("Text"), message["Body"].get("Html")
-    content = SimpleContent(
-        subject=subject["Data"],
-        text=text["Data"] if text else None,
-        html=html["Data"] if html else None,
-        subject_charset=subject.get("Charset") or "UTF-8",
-        text_charset=(text or {}).get("Charset") or "UTF-8",
-        html_charset=(html or {}).get("Charset") or "UTF-8",
-    )
-    return await _send(call, request, content)
+    return await _send(call, request, simple_content(request["Message"]))
 
 
 async def send_raw_email(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Sends a message as given; without Destinations it goes to those in its To, Cc and Bcc fields."""
     message_id = await call.service.accept.accept(
         SendRequest(
-            client=client_of(call),
+            client=client_of(call, version=1),
             content=RawContent(data=request["RawMessage"]["Data"]),
             sender=request.get("Source") or None,
             to=tuple(request.get("Destinations") or ()),
@@ -86,7 +77,7 @@ async def _send(call: Call, request: dict[str, Any], content: Content) -> dict[s
 def _request(call: Call, request: dict[str, Any], content: Content, tags: Tags | None) -> SendRequest:
     destination = recipients(request.get("Destination"))
     return SendRequest(
-        client=client_of(call),
+        client=client_of(call, version=1),
         content=content,
         sender=request.get("Source") or None,
         reply_to=tuple(request.get("ReplyToAddresses") or ()),

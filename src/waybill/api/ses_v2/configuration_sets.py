@@ -11,6 +11,7 @@ from waybill.api.configuration_set import (
     find_configuration_set,
 )
 from waybill.api.paging import Range, list_page, open_page
+from waybill.api.resource_tags import read_tags, tag_list
 from waybill.model.resource import ConfigurationSet
 from waybill.model.suppression import Reason
 
@@ -23,7 +24,7 @@ async def create(call: Call, request: dict[str, Any]) -> dict[str, Any]:
         account=call.account,
         name=request["ConfigurationSetName"],
         created_at=call.service.clock(),
-        tags=tuple((tag["Key"], tag["Value"]) for tag in request.get("Tags") or ()),
+        tags=read_tags(request),
     )
     for member, with_options in _OPTIONS.items():
         if request.get(member) is not None:
@@ -50,7 +51,7 @@ async def get(call: Call, request: dict[str, Any]) -> dict[str, Any]:
             "LastFreshStart": record.last_fresh_start,
         },
         "SendingOptions": {"SendingEnabled": record.sending_enabled},
-        "Tags": [{"Key": key, "Value": value} for key, value in record.tags],
+        "Tags": tag_list(record.tags),
         "SuppressionOptions": None if reasons is None else {"SuppressedReasons": list(reasons)},
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from waybill.api.call import ApiError, Call, Operation
 from waybill.api.dkim_key import bring_key, generate_key
-from waybill.api.identity import change_identity, find_identity
+from waybill.api.identity import change_identity, find_identity, look_at
 from waybill.api.ses_error import invalid
 from waybill.model.clock import Instant
 from waybill.model.resource import DkimKey, Identity, Verification
@@ -65,7 +65,7 @@ async def put_email_identity_dkim_signing_attributes(call: Call, request: dict[s
             )
 
         await change_identity(call, record.name, change)
-        await call.service.verify_identity(call.account, record.name)
+        await look_at(call, record.name)
         record = await find_identity(call, record.name)
     return {"DkimStatus": record.dkim_verification, "DkimTokens": [one.selector for one in record.dkim_keys]}
 

@@ -16,6 +16,7 @@ from waybill.api.identity import (
     set_mail_from,
 )
 from waybill.api.paging import Range, list_page, open_page
+from waybill.api.resource_tags import read_tags, tag_list
 from waybill.api.ses_v2.dkim import dkim_attributes, given_key
 from waybill.model.resource import Identity, Verification
 
@@ -32,7 +33,7 @@ async def create_email_identity(call: Call, request: dict[str, Any]) -> dict[str
     """Creates the identity; a domain gets a DKIM key, or takes the customer's. Raises: SesError."""
     name = identity_name(request["EmailIdentity"])
     key = given_key(name, request.get("DkimSigningAttributes"), call.service.clock())
-    tags = tuple((tag["Key"], tag["Value"]) for tag in request.get("Tags") or ())
+    tags = read_tags(request)
     record = await create_identity(
         call,
         NewIdentity(name=name, key=key, tags=tags, configuration_set=request.get("ConfigurationSetName") or None),
@@ -54,7 +55,7 @@ async def get_email_identity(call: Call, request: dict[str, Any]) -> dict[str, A
         "DkimAttributes": dkim_attributes(await dkim_identity(call, record)),
         "MailFromAttributes": _mail_from(record),
         "Policies": record.policies,
-        "Tags": [{"Key": key, "Value": value} for key, value in record.tags],
+        "Tags": tag_list(record.tags),
         "ConfigurationSetName": record.configuration_set,
         "VerificationStatus": record.verification,
         "VerificationInfo": _verification_info(record),

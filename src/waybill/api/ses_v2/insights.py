@@ -16,7 +16,6 @@ from waybill.model.event import (
     ses_event,
 )
 from waybill.model.message import Delivery, Status
-from waybill.model.suppression import GLOBAL
 from waybill.store.protocol import Ledger
 
 _MAX_SUBJECT = 998
@@ -69,9 +68,7 @@ def _bounce(fact: Fact) -> dict[str, Any]:
         case Expired():
             return _bounce_of(Cause.DELIVERY_EXPIRED, fact.diagnostic, permanent=False)
         case Suppressed():
-            on_global = fact.entry.account == GLOBAL
-            cause = Cause.SUPPRESSED_GLOBAL if on_global else Cause.SUPPRESSED_ACCOUNT
-            return _bounce_of(cause, fact.diagnostic, permanent=True)
+            return _bounce_of(fact.cause, fact.diagnostic, permanent=True)
         case _:
             return _bounce_of(Cause.UNDETERMINED, "", permanent=False)
 

@@ -2,10 +2,18 @@
 
 from typing import Any
 
-from waybill.accept.request import Attachment, Content, RawContent, SendRequest, SimpleContent, TemplateContent
+from waybill.accept.request import Attachment, Content, RawContent, SendRequest, TemplateContent
 from waybill.api.arn import own_resource
 from waybill.api.call import ApiError, Call, Operation
-from waybill.api.sending import check_destinations, client_of, merged_tags, message_tags, recipients, send_each
+from waybill.api.sending import (
+    check_destinations,
+    client_of,
+    merged_tags,
+    message_tags,
+    recipients,
+    send_each,
+    simple_content,
+)
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -17,7 +25,7 @@ async def send_email(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     content, headers = _content(call, request["Content"])
     message_id = await call.service.accept.accept(
         SendRequest(
-            client=client_of(call),
+            client=client_of(call, version=2),
             content=content,
             sender=request.get("FromEmailAddress") or None,
             reply_to=tuple(request.get("ReplyToAddresses") or ()),
@@ -54,7 +62,7 @@ def _bulk_request(call: Call, request: dict[str, Any], entry: dict[str, Any], sh
     destination = recipients(entry.get("Destination"))
     replacement = (entry.get("ReplacementEmailContent") or {}).get("ReplacementTemplate") or {}
     return SendRequest(
-        client=client_of(call),
+        client=client_of(call, version=2),
         content=TemplateContent(
             name=shared.name,
             data=replacement.get("ReplacementTemplateData") or "{}",
@@ -103,24 +111,7 @@ def _content(call: Call, given: dict[str, Any]) -> tuple[Content, Headers]:
         case "Template":
             return _template(call, chosen), _headers(chosen)
         case _:
-            return _simple(chosen), _headers(chosen)
-
-
-def _simple(given: dict[str, Any]) -> SimpleContent:
-    subject, text, html = given["Subject"], given["Body"].get("Text"), given["Body"].get("Html")
-    return SimpleContent(
-        subject=subject["Data"],
-        text=text["Data"] if text else None,
-        html=html["Data"] if html else None,
-        attachments=_attachments(given),
-        subject_charset=_charset(subject),
-        text_charset=_charset(text),
-        html_charset=_charset(html),
-    )
-
-
-def _charset(part: dict[str, Any] | None) -> str:
-    return (part or {}).get("Charset") or "UTF-8"
+            return simple_content(chosen, _attachments(chosen)), _headers(chosen)
 
 
 def _template(call: Call, given: dict[str, Any]) -> TemplateContent:

@@ -6,19 +6,18 @@ from typing import Any
 
 from waybill.api.arn import own_resource
 from waybill.api.call import ApiError, Call, Operation
+from waybill.api.resource_tags import ResourceTags, tag_list
 from waybill.model.resource import ConfigurationSet, Identity
 from waybill.store.protocol import NotFound
 
 MAX_TAGS = 50
-
-Tags = tuple[tuple[str, str], ...]
 
 
 async def tag_resource(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Adds tags, replacing those of the same keys. Raises: ApiError."""
     new = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
 
-    def change(old: Tags) -> Tags:
+    def change(old: ResourceTags) -> ResourceTags:
         merged = {**dict(old), **new}
         if len(merged) > MAX_TAGS:
             raise ApiError("BadRequestException", f"Tags would be {len(merged)}; a resource has at most {MAX_TAGS}.")
@@ -45,10 +44,10 @@ async def list_tags_for_resource(call: Call, request: dict[str, Any]) -> dict[st
         record = await call.service.store.get(ConfigurationSet, call.account, name)
     if record is None:
         raise _missing(arn)
-    return {"Tags": [{"Key": key, "Value": value} for key, value in record.tags]}
+    return {"Tags": tag_list(record.tags)}
 
 
-async def _change(call: Call, arn: str, change: Callable[[Tags], Tags]) -> None:
+async def _change(call: Call, arn: str, change: Callable[[ResourceTags], ResourceTags]) -> None:
     store = call.service.store
     try:
         if name := own_resource(call, arn, "identity"):

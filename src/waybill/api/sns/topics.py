@@ -10,6 +10,7 @@ from typing import Any
 from waybill.api.arn import topic_arn
 from waybill.api.call import Call, Operation
 from waybill.api.paging import Range, list_page, open_page
+from waybill.api.resource_tags import read_tags, tag_list
 from waybill.api.sns.words import check_json, find_topic, invalid, not_found
 from waybill.model.resource import Subscription, Topic
 from waybill.store.protocol import AlreadyExists, NewNotice, NotFound, NoticeKind
@@ -32,7 +33,7 @@ async def create_topic(call: Call, request: dict[str, Any]) -> dict[str, Any]:
         account=call.account,
         name=topic_arn(call, name),
         created_at=call.service.clock(),
-        tags=tuple((tag["Key"], tag["Value"]) for tag in request.get("Tags") or ()),
+        tags=read_tags(request),
     )
     for attribute, value in (request.get("Attributes") or {}).items():
         record = _with_attribute(record, attribute, value)
@@ -170,7 +171,7 @@ async def untag_resource(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 async def list_tags_for_resource(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Raises: ApiError."""
     record = await find_topic(call, request["ResourceArn"])
-    return {"Tags": [{"Key": key, "Value": value} for key, value in record.tags]}
+    return {"Tags": tag_list(record.tags)}
 
 
 async def _change_tags(call: Call, arn: str, new: dict[str, str], gone: frozenset[str]) -> None:

@@ -4,10 +4,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from waybill.model.address import comparable, domain_of
 from waybill.model.event import Suppressed
 from waybill.model.message import OPEN_STATUSES, Delivery, Status
 from waybill.model.suppression import GLOBAL
-from waybill.store.address import comparable, domain_of
 from waybill.store.codec import encode
 from waybill.store.protocol import Acceptance, AlreadyExists, LimitReached, NewDelivery
 from waybill.store.sqlite.bulk import Row, insert

@@ -4,10 +4,10 @@
 import sqlite3
 from typing import Any, TypeAlias
 
+from waybill.model.address import comparable, domain_of
 from waybill.model.cause import Cause
 from waybill.model.clock import DAY, Instant
 from waybill.model.message import OPEN_STATUSES, Delivery, Message, Status
-from waybill.store.address import comparable, domain_of
 from waybill.store.codec import decode_message
 from waybill.store.protocol import DomainHistory, Found, Ledger, Search, StoreHealth
 from waybill.store.sqlite.counting import statuses
@@ -36,16 +36,12 @@ def ledger(connection: sqlite3.Connection, message_id: str, now: Instant) -> Led
             f"SELECT {DELIVERY} FROM deliveries d {joined.format('d')}", (number,)
         ).fetchall()
         events = connection.execute(f"SELECT {EVENT} FROM events e {joined.format('e')}", (number,)).fetchall()
-        pending = connection.execute(
-            "SELECT count(*) FROM notices WHERE event IN (SELECT id FROM events WHERE message = ?)", (number,)
-        ).fetchall()
         recipients = sorted({row[3] for row in deliveries})
         return Ledger(
             message=message,
             deliveries=tuple(delivery_of(row) for row in deliveries),
             events=tuple(event_of(row) for row in events),
             suppressions=tuple(suppressed(connection, message.account, recipients, now)),
-            notices_pending=pending[0][0],
         )
     finally:
         connection.execute("COMMIT")
@@ -135,8 +131,7 @@ def history(connection: sqlite3.Connection, delivery: Delivery, now: Instant) ->
         other,
     ).fetchall()[0]
     by_address = connection.execute(
-        f"SELECT (SELECT count(*) FROM deliveries d WHERE d.address = :address AND d.accepted_at >= :day AND {_ARRIVED}"
-        f" AND d.message IS NOT :own), {_last_arrival('d.address = :address')},"
+        f"SELECT {_last_arrival('d.address = :address')},"
         " (SELECT max(d.updated_at) FROM deliveries d WHERE d.address = :address AND d.status = 'bounced'"
         " AND d.message IS NOT :own)",
         other,
@@ -149,9 +144,8 @@ def history(connection: sqlite3.Connection, delivery: Delivery, now: Instant) ->
     return DomainHistory(
         delivered_to_domain=by_domain[0],
         last_delivered_to_domain=by_domain[1],
-        delivered_to_address=by_address[0],
-        last_delivered_to_address=by_address[1],
-        last_bounced_address=by_address[2],
+        last_delivered_to_address=by_address[0],
+        last_bounced_address=by_address[1],
         same_cause_messages=by_cause[0],
         same_cause_domains=by_cause[1],
         same_cause_since=by_cause[2],

@@ -74,7 +74,7 @@ def _open(path: Path, clock: Clock, *, file_events: bool, create: bool) -> "Sqli
         seal = prepare(connection, path, clock())
         readers = Readers(path)
         generation = _generation(path)
-        writer = Writer(connection, Turn(key_path(path), patience=BUSY_SECONDS))
+        writer = Writer(connection, Turn(key_path(path), patience=BUSY_SECONDS, database=path))
     except BaseException:
         connection.close()
         raise
@@ -90,7 +90,7 @@ def _generation(path: Path) -> Generation:
 
 def _make(path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # It will hold people's mail: for the owner alone. An existing file is not opened here, since closing it would
         # drop the locks that another store of this process holds on it.
         path.touch(mode=0o600, exist_ok=False)
@@ -295,5 +295,5 @@ class SqliteStore:
     async def statistics(self, account: str, since: Instant) -> list[SendingBucket]:
         return await self._readers.read(lambda connection: counting.statistics(connection, account, since))
 
-    async def health(self, now: Instant) -> StoreHealth:  # noqa: ARG002 - an engine may need the time; this one does not
+    async def health(self) -> StoreHealth:
         return await self._readers.read(reading.health)

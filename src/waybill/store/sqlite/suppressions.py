@@ -5,9 +5,9 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
+from waybill.model.address import comparable
 from waybill.model.clock import Instant
 from waybill.model.suppression import GLOBAL, Reason, Suppression
-from waybill.store.address import comparable
 from waybill.store.sqlite.rows import SUPPRESSION, suppression_of
 from waybill.store.sqlite.writer import Transaction
 

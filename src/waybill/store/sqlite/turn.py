@@ -11,18 +11,30 @@ import sqlite3
 import time
 from pathlib import Path
 
+from waybill.store.protocol import StoreUnavailable
+
 POLL_SECONDS = 0.0005
 
 
 class Turn:
-    """The turnstile before one database's write lock; ``patience`` is how many seconds to wait before giving up."""
+    """The turnstile before one database's write lock; ``patience`` is how many seconds to wait before giving up.
 
-    def __init__(self, path: Path, *, patience: float) -> None:
+    It looks after the ``database`` file, too: one that was moved or deleted can be written for hours, and all of it is lost.
+    """
+
+    def __init__(self, path: Path, *, patience: float, database: Path) -> None:
+        self._database, self._opened = database, database.stat()
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.patience = patience
 
     def begin(self, connection: sqlite3.Connection) -> None:
-        """Begins a transaction that holds the write lock. Raises: sqlite3.OperationalError, where it stays locked."""
+        """Begins a transaction that holds the write lock.
+
+        Raises:
+            sqlite3.OperationalError: it stays locked.
+            StoreUnavailable: the file was moved or deleted; what is written to it now, nobody would find again.
+        """
+        self._check_place()
         deadline = time.monotonic() + self.patience
         self._pass_turnstile(deadline)
         try:
@@ -40,6 +52,16 @@ class Turn:
                 time.sleep(POLL_SECONDS)
             else:
                 return
+
+    def _check_place(self) -> None:
+        try:
+            in_place = os.path.samestat(self._database.stat(), self._opened)
+        except OSError:
+            in_place = False
+        if not in_place:
+            raise StoreUnavailable(
+                f"{self._database} is not the file that was opened; put it back, or start the service again"
+            )
 
     def close(self) -> None:
         """Lets go of the file."""

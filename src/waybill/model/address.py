@@ -1,4 +1,4 @@
-"""How the store compares addresses: the local part as given, the domain without regard to case (RFC 5321 §2.4)."""
+"""How addresses are compared: the local part as given, the domain without regard to case (RFC 5321 §2.4)."""
 
 
 def comparable(address: str) -> str:
