@@ -385,3 +385,9 @@ def test_a_refusal_is_made_of_anything(sender: str | None, to: list[str]) -> Non
     acceptance = refusal_of(request(**changes), refusal, None, key="k", at=START)
     recipients = [delivery.recipient for delivery in acceptance.deliveries]
     assert 1 <= len(recipients) == len(set(recipients))
+
+
+async def test_an_envelope_sender_makes_no_from_field(world: World) -> None:
+    """A message over SMTP (or v1's SendRawEmail) without From is refused, although MAIL FROM (Source) is known."""
+    with pytest.raises(Rejected, match="Missing required header 'From'"):
+        await world.accept(over_smtp("To: b@r.test", "b@r.test"))

@@ -1,6 +1,7 @@
 """Addresses as people write them, and the errors that SES gives for the rest."""
 
 import email.utils
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -145,3 +146,10 @@ def test_any_text_is_an_address_or_an_address_error(text: str) -> None:
     assert mailbox == Mailbox(display=mailbox.display, local=mailbox.local, domain=domain_of(mailbox.address))
     assert not any(ord(each) < 32 or ord(each) == 127 for each in mailbox.local + mailbox.domain)
     assert "\n" not in mailbox.display
+
+
+@pytest.mark.parametrize("parse", [parse_mailbox, parse_mailbox_list])
+def test_texts_of_absurd_length_are_not_read(parse: Callable[[str], object]) -> None:
+    """A megabyte of addresses would take a second each time."""
+    with pytest.raises(AddressError, match=r"^Illegal address: 100000 characters; at most 65536 are allowed$"):
+        parse("a@b.example," * 8_333 + "a@b.")

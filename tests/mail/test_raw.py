@@ -212,3 +212,9 @@ def test_line_ends(data: bytes) -> None:
     normal = normalise_line_ends(data)
     assert re.split(rb"\r\n|\r|\n", data) == normal.split(b"\r\n")
     assert normal == normalise_line_ends(normal)
+
+
+def test_an_endless_header_is_refused() -> None:
+    """Before anything is read of it: no receiver would take it."""
+    with pytest.raises(RawError, match=r"^The header has \d+ octets; at most 1048576 are allowed.$"):
+        prepare_raw(b"From: a@b.example\r\n" + b"X-H: v\r\n" * 140_000 + b"\r\nhi\r\n", EDIT)

@@ -38,7 +38,7 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
     "statistics": (lambda s, d: s.statistics(ACCOUNT, START), set()),
     "ledger": (
         lambda s, d: s.ledger(d.message_id),
-        {"sqlite_autoindex_messages_1", "deliveries_message", "events_message", "notices_event"},
+        {"sqlite_autoindex_messages_1", "deliveries_message", "events_message"},
     ),
     "history": (
         lambda s, d: s.history(d, START + HOUR),

@@ -165,12 +165,13 @@ def _draft_composed(request: SendRequest, sender: str, rendered: Rendered, full_
 
 
 def _draft_raw(request: SendRequest, data: bytes, full_id: str, at: Instant) -> Draft:
+    # FromEmailAddress of v2 stands for the From field; Source of v1 and MAIL FROM of SMTP neither replace nor make one.
+    stands_for_from = request.client.api_version == 2
     edit = RawEdit(
         message_id=full_id,
         date=at,
-        from_header=request.sender or None,
-        # FromEmailAddress of v2 stands for the From field; Source of v1 and MAIL FROM of SMTP leave it alone.
-        replace_from=request.client.api_version == 2,
+        from_header=request.sender or None if stands_for_from else None,
+        replace_from=stands_for_from,
         reply_to=request.reply_to,
     )
     try:

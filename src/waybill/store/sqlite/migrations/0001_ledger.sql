@@ -115,7 +115,6 @@ CREATE TABLE notices (
 ) STRICT;
 
 CREATE INDEX notices_due ON notices (max(next_at, ifnull(lease_until, 0)));
-CREATE INDEX notices_event ON notices (event) WHERE event IS NOT NULL;
 
 -- Counters: name says what is counted, start the beginning of its period (0: of all time).
 CREATE TABLE counters (
