@@ -160,6 +160,7 @@ def test_which_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("[delivery]\nmax_lifetime = '0s'", 'it must be a duration such as "30s", "5m" or "14h"'),
         ("[delivery]\nmax_lifetime = 60", "delivery.max_lifetime = 60 is not allowed"),
         ("[delivery]\nrelay = 'relay:25'", "it must be smtp://user:password@host:port (or smtps://), or empty"),
+        ("[delivery]\nrelay = 'smtp://relay.example/in'", "it must be smtp://user:password@host:port"),
         ("[delivery]\nhostname = 'a b'", "it must be a host name such as mail.example.com, or empty"),
         ("[identities]\nverification = 'off'", "identities.verification = 'off' is not allowed; it must be \"dns\" or"),
         ("[account]\nregion = 'US East'", "it must be a region such as us-east-1"),

@@ -229,3 +229,16 @@ def test_real_replies() -> None:
     assert right / len(rows) >= RIGHT_FLOOR
     assert wrongly_suppressed / len(rows) <= FALSE_SUPPRESSION_CEILING
     assert missed / permanent <= MISSED_PERMANENT_CEILING
+
+
+@pytest.mark.parametrize("text", ["535 5.7.8 Authentication failed", "530 5.7.0 Login first", "500 what"])
+def test_a_relay_that_refuses_the_login_bounces_nothing(text: str) -> None:
+    """The operator corrects the password while the mail waits; it is about the service, whoever the recipient is."""
+    outcome = _classified(text, stage=Stage.AUTH)
+    assert (Result.DEFERRED, Scope.SERVICE, False, False, "4") == (
+        outcome.result,
+        outcome.scope,
+        outcome.permanent,
+        outcome.suppress,
+        outcome.status[0],
+    )

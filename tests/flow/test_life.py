@@ -137,7 +137,7 @@ def test_a_worker_that_dies_is_replaced(own: Installation) -> None:
             return False
 
     until(is_ready)
-    assert f"(pid {worker}) ended with code -9" in own.log
+    assert f"worker_ended worker=0 pid={worker} code=-9" in own.log
     assert "delivered" == own.ended(own.send("after@customer.example"), "delivered")["status"]
     own.stop()
 

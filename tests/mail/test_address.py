@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waybill.mail.address import AddressError, Mailbox, canonical, domain_of, parse_mailbox, parse_mailbox_list
+from waybill.mail.address import (
+    AddressError,
+    Mailbox,
+    canonical,
+    domain_of,
+    enclosing_domains,
+    parse_mailbox,
+    parse_mailbox_list,
+)
 
 ATOM = st.text("abzXY019!#$%&'*+/=?^_`{|}~-", min_size=1, max_size=12)
 LOCAL = st.lists(ATOM, min_size=1, max_size=3).map(".".join)
@@ -107,6 +115,12 @@ def test_canonical_and_domain() -> None:
     """The local part keeps its case, the domain does not."""
     assert canonical("Ana <Ana@EXAMPLE.com>") == "Ana@example.com"
     assert domain_of("Ana@EXAMPLE.com") == "example.com"
+
+
+def test_domains_around_a_domain() -> None:
+    """The nearest first; a top-level domain encloses nothing that may send, and stands for itself alone."""
+    assert ("a.b.example", "b.example") == enclosing_domains("a.b.example")
+    assert ("localhost",) == enclosing_domains("localhost")
 
 
 @given(ADDRESS)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waybill.mail.compose import Composition, Part, compose, encode_mailbox, encode_mailboxes
+from waybill.mail.compose import Attachment, Composition, compose, encode_mailbox, encode_mailboxes
 from waybill.mail.header import HeaderError
 
 AT = 1795487400000
@@ -23,7 +23,7 @@ def made(
     subject_charset: str = "UTF-8",
     text: str | None = "Hi\n",
     html: str | None = None,
-    attachments: tuple[Part, ...] = (),
+    attachments: tuple[Attachment, ...] = (),
     headers: tuple[tuple[str, str], ...] = (),
 ) -> bytes:
     return compose(
@@ -78,8 +78,8 @@ def test_text_only() -> None:
 def test_nesting() -> None:
     """Text and HTML are alternatives, inline parts belong to the HTML, attachments stand beside all."""
     attachments = (
-        Part(file_name="a.pdf", content=b"%PDF"),
-        Part(file_name="i.png", content=b"png", disposition="INLINE", content_id="img"),
+        Attachment(file_name="a.pdf", content=b"%PDF"),
+        Attachment(file_name="i.png", content=b"png", disposition="INLINE", content_id="img"),
     )
     message = parsed(made(text="t", html="<img src='cid:img'>", attachments=attachments))
     types = [part.get_content_type() for part in message.walk()]
@@ -98,7 +98,7 @@ def test_nesting() -> None:
 
 def test_attachments_alone() -> None:
     """Without a body there is no empty text part; without anything there is one."""
-    message = parsed(made(text=None, attachments=(Part(file_name="a.bin", content=b"x"),)))
+    message = parsed(made(text=None, attachments=(Attachment(file_name="a.bin", content=b"x"),)))
     assert [part.get_content_type() for part in message.walk()] == ["multipart/mixed", "application/octet-stream"]
     assert content_of(parsed(made(text=None))) == "\n"
 
@@ -244,7 +244,7 @@ def test_custom_headers_cannot_contradict_the_message(name: str) -> None:
 def test_nothing_can_be_injected(breaker: str) -> None:
     """A line break or NUL is refused wherever a value becomes part of a header."""
     evil = f"x{breaker}Bcc: victim@example.com"
-    part = Part(file_name="a.txt", content=b"x")
+    part = Attachment(file_name="a.txt", content=b"x")
     attempts: list[dict[str, object]] = [
         {"file_name": evil},
         {"content_type": f"text/plain;{evil}"},
@@ -257,7 +257,7 @@ def test_nothing_can_be_injected(breaker: str) -> None:
     for attempt in attempts:
         fields = {name: getattr(part, name) for name in ("file_name", "content")} | attempt
         with pytest.raises(HeaderError):
-            made(attachments=(Part(**fields),))
+            made(attachments=(Attachment(**fields),))
     with pytest.raises(HeaderError, match="'Subject' holds"):
         made(subject=evil)
     with pytest.raises(HeaderError):
@@ -278,7 +278,7 @@ def test_nothing_can_be_injected(breaker: str) -> None:
 )
 def test_content_types(file_name: str, content_type: str | None, expected: str) -> None:
     """The type given, or the one that the name suggests."""
-    message = parsed(made(attachments=(Part(file_name=file_name, content=b"x", content_type=content_type),)))
+    message = parsed(made(attachments=(Attachment(file_name=file_name, content=b"x", content_type=content_type),)))
     assert [expected] == [part.get_content_type() for part in message.iter_attachments()]
 
 
@@ -288,7 +288,7 @@ def test_content_types(file_name: str, content_type: str | None, expected: str) 
 def test_content_types_that_are_none(content_type: str) -> None:
     """A malformed type, or one that would break the structure, is refused."""
     with pytest.raises(HeaderError, match="Attachment content type"):
-        made(attachments=(Part(file_name="a", content=b"x", content_type=content_type),))
+        made(attachments=(Attachment(file_name="a", content=b"x", content_type=content_type),))
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_content_types_that_are_none(content_type: str) -> None:
 )
 def test_attachment_encodings(asked: str | None, content: bytes, used: str) -> None:
     """The encoding asked for, unless it would change the content."""
-    message = parsed(made(attachments=(Part(file_name="a.bin", content=content, transfer_encoding=asked),)))
+    message = parsed(made(attachments=(Attachment(file_name="a.bin", content=content, transfer_encoding=asked),)))
     (attachment,) = message.iter_attachments()
     assert (used, content) == (attachment["Content-Transfer-Encoding"], attachment.get_payload(decode=True))
 
@@ -313,14 +313,14 @@ def test_attachment_encodings(asked: str | None, content: bytes, used: str) -> N
 def test_attached_messages_are_not_encoded() -> None:
     """RFC 2046 §5.2.1."""
     inner = b"From: x@y.example\r\nSubject: in\r\n\r\nbody\r\n"
-    message = parsed(made(attachments=(Part(file_name="m.eml", content=inner, content_type="message/rfc822"),)))
+    message = parsed(made(attachments=(Attachment(file_name="m.eml", content=inner, content_type="message/rfc822"),)))
     (attachment,) = message.iter_attachments()
     assert attachment.get_content()["Subject"] == "in"
 
 
 def test_descriptions_and_content_ids() -> None:
     """A description is encoded; a content id may come with or without its angle brackets."""
-    part = Part(file_name="", content=b"x", description="Übersicht", content_id="<a@b>", disposition="inline")
+    part = Attachment(file_name="", content=b"x", description="Übersicht", content_id="<a@b>", disposition="inline")
     (attachment,) = parsed(made(attachments=(part,))).iter_attachments()
     assert (
         attachment["Content-Description"],
@@ -333,7 +333,7 @@ def test_descriptions_and_content_ids() -> None:
 def test_content_ids_that_are_none(content_id: str) -> None:
     """An id that could not be referred to is refused."""
     with pytest.raises(HeaderError, match="Attachment content id"):
-        made(attachments=(Part(file_name="a", content=b"x", content_id=content_id),))
+        made(attachments=(Attachment(file_name="a", content=b"x", content_id=content_id),))
 
 
 def test_line_ends_of_bodies() -> None:
@@ -383,7 +383,7 @@ def test_the_standard_library_reads_the_same(
         subject=subject,
         text=text,
         html=html,
-        attachments=tuple(Part(file_name=name, content=content) for name, content in files),
+        attachments=tuple(Attachment(file_name=name, content=content) for name, content in files),
     )
     assert max(map(len, data.split(b"\r\n"))) <= 998
     assert data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.shared_data import SHARED
-from waybill.mail.reply import MalformedReply, ReplyParser, find_enhanced, parse_reply
+from waybill.mail.reply import MalformedReply, ReplyParser, find_enhanced, parse_reply, without_type
 from waybill.model.outcome import Reply
 
 
@@ -188,3 +188,18 @@ def test_real_replies() -> None:
             differing.append(row["reply"])
     assert len(differing) == 2
     assert all("ERROR_CODE :5." in text for text in differing)
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("smtp; 550 5.1.1 no such user", "550 5.1.1 no such user"),
+        (" X-Unix ; 67", "67"),
+        ("dns;mx.b.example", "mx.b.example"),
+        ("550 the limit of smtp; see the page", "550 the limit of smtp; see the page"),
+        (None, ""),
+    ],
+)
+def test_the_type_in_front_is_left_out(text: str | None, bare: str) -> None:
+    """Only where it stands in front: words that hold a semicolon further on stay whole."""
+    assert bare == without_type(text)

@@ -233,7 +233,7 @@ def test_corners_render_as_in_handlebars(oracle: Oracle, source: str) -> None:
     assert outcome(source, EVERYTHING) == expected(oracle, source, EVERYTHING)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(PARTIAL, SOURCES, DATA)
 @example(" ", "{{#each xs}}{{#if this}}{{../a}}{{/if}}{{/each}}", {"xs": [1, 0, ""], "a": 7})
 def test_templates_render_as_handlebars_does(oracle: Oracle, head: str, source: str, data: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from waybill.model.message import Delivery
 from waybill.model.outcome import Attempt, Outcome, Result, Stage
 from waybill.model.resource import INSTALLATION, Account
 from waybill.queue.sign import Signatures
+from waybill.queue.signing_threads import SigningThreads
 from waybill.queue.worker import Queue, QueueConfig
 from waybill.store.protocol import Ledger, Settlement, Store, StoreUnavailable
 
@@ -71,7 +71,7 @@ class World:
     """Everything a test of the queue touches."""
 
     store: Store
-    threads: ThreadPoolExecutor
+    threads: SigningThreads
     at: Instant = START
 
     def clock(self) -> Instant:

@@ -1,7 +1,6 @@
 """From a request that was judged to all that accepting it writes: pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from waybill.accept.content import Draft
 from waybill.accept.limits import limits_of
@@ -12,6 +11,7 @@ from waybill.model.cause import Cause
 from waybill.model.clock import SECOND, Instant
 from waybill.model.event import Accepted, EventKind, NewEvent, Suppressed
 from waybill.model.message import Message, Status
+from waybill.model.record import record
 from waybill.model.resource import Account, ConfigurationSet, Identity, Verification
 from waybill.model.simulator import is_simulated
 from waybill.store.protocol import Acceptance, NewDelivery
@@ -20,7 +20,7 @@ HEADERS_KEPT = 10_240
 """SES keeps up to 10 KB of header fields in its events and sets ``headersTruncated`` beyond."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Judged:
     """A request that may be sent, with all that was looked up for it. ``stopped`` are suppressed recipients."""
 

@@ -1,13 +1,12 @@
 """What a message says: simple, raw and template content become the bytes to deliver."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from waybill.accept.aside import aside
 from waybill.accept.render import Rendered, render_content
-from waybill.accept.request import Attachment, RawContent, SendRequest, SimpleContent, TemplateContent
+from waybill.accept.request import RawContent, SendRequest, SimpleContent, TemplateContent
 from waybill.accept.tags import parse_tag_header
-from waybill.mail.compose import Composition, Part, compose
+from waybill.mail.compose import Composition, compose
 from waybill.mail.file_types import find_refused
 from waybill.mail.header import HeaderError, find_body, scan
 from waybill.mail.malware import find_malware
@@ -15,6 +14,7 @@ from waybill.mail.raw import RawEdit, RawError, check_header_size, prepare_raw
 from waybill.model.cause import Cause
 from waybill.model.clock import Instant
 from waybill.model.event import MalwareFound, RenderingFailed
+from waybill.model.record import record
 from waybill.model.refusal import Rejected
 from waybill.store.protocol import Store
 
@@ -23,7 +23,7 @@ LARGEST = 40 * 1024 * 1024
 """Octets of a whole message that SES v1, and v2 and SMTP, take."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Draft:
     """Content ready to store (None where rendering failed), and what was read from it on the way.
 
@@ -137,7 +137,7 @@ def _draft_composed(request: SendRequest, sender: str, rendered: Rendered, full_
                 html=rendered.html,
                 text_charset=rendered.text_charset,
                 html_charset=rendered.html_charset,
-                attachments=tuple(_part(attachment) for attachment in rendered.attachments),
+                attachments=rendered.attachments,
                 headers=request.headers,
                 message_id=full_id,
                 date=at,
@@ -208,15 +208,3 @@ def _malware(content: bytes) -> MalwareFound | None:
     if found is None:
         return None
     return MalwareFound(reason="Bad content", signature=found.signature, where=found.where)
-
-
-def _part(attachment: Attachment) -> Part:
-    return Part(
-        file_name=attachment.file_name,
-        content=attachment.content,
-        content_type=attachment.content_type,
-        disposition=attachment.disposition,
-        content_id=attachment.content_id,
-        description=attachment.description,
-        transfer_encoding=attachment.transfer_encoding,
-    )

@@ -1,11 +1,18 @@
 """Which identity lets a sender send."""
 
-from dataclasses import dataclass
-
 from waybill.accept.content import Draft
 from waybill.accept.request import SendRequest
-from waybill.mail.address import MAX_ADDRESS, AddressError, canonical, domain_of, parse_mailbox, parse_mailbox_list
+from waybill.mail.address import (
+    MAX_ADDRESS,
+    AddressError,
+    canonical,
+    domain_of,
+    enclosing_domains,
+    parse_mailbox,
+    parse_mailbox_list,
+)
 from waybill.model.cause import Cause
+from waybill.model.record import record
 from waybill.model.refusal import Rejected
 from waybill.model.resource import Identity, Verification
 from waybill.store.protocol import Store
@@ -13,7 +20,7 @@ from waybill.store.protocol import Store
 _LONGEST_SHOWN = 400  # of the addresses; an SMTP reply line has 512 octets (RFC 5321 §4.5.3.1.5)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Senders:
     """The From address and the identity that stands for it (None where every sender is accepted and none is kept)."""
 
@@ -43,9 +50,7 @@ async def find_identity(store: Store, account: str, address: str) -> Identity | 
 
     The most granular verified identity's settings win (SES developer guide, creating identities).
     """
-    domain = domain_of(address)
-    labels = domain.split(".")
-    names = [canonical(address), *(".".join(labels[start:]) for start in range(max(1, len(labels) - 1)))]
+    names = (canonical(address), *enclosing_domains(domain_of(address)))
     unverified: Identity | None = None
     for name in names:
         identity = await store.get(Identity, account, name)

@@ -1,6 +1,5 @@
 """Rendering a template: failures are facts about the message, not errors of the request."""
 
-from dataclasses import dataclass
 from functools import partial
 
 from waybill.accept.aside import LIGHT, aside
@@ -10,12 +9,13 @@ from waybill.mail.header import HeaderError, refuse_controls
 from waybill.mail.template import TemplateError
 from waybill.model.cause import Cause
 from waybill.model.event import RenderingFailed
+from waybill.model.record import record
 from waybill.model.refusal import Rejected
 from waybill.model.resource import Template
 from waybill.store.protocol import Store
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Rendered:
     """Subject and bodies, or why there are none."""
 

@@ -1,13 +1,15 @@
 """What a door hands to ``accept``: one request to send, translated from its protocol and not yet judged."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, TypeAlias
 
+from waybill.mail.entity import Attachment as Attachment
 from waybill.model.clock import Instant
 from waybill.model.message import Source
+from waybill.model.record import record
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Client:
     """Who asks, from where. ``started_at`` is the client's clock at signing, or the start of the SMTP transaction.
 
@@ -27,20 +29,7 @@ class Client:
     api_version: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Attachment:
-    """A file (or inline part) of a Simple or Template message. ``content`` is decoded."""
-
-    file_name: str
-    content: bytes
-    content_type: str | None = None
-    disposition: str = "ATTACHMENT"
-    content_id: str | None = None
-    description: str | None = None
-    transfer_encoding: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class SimpleContent:
     """Subject and bodies as given."""
 
@@ -53,14 +42,14 @@ class SimpleContent:
     html_charset: str = "UTF-8"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class RawContent:
     """A whole message in RFC 5322 form."""
 
     data: bytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class TemplateContent:
     """A stored template (``name``) or an inline one, with its data as JSON text.
 
@@ -79,7 +68,7 @@ class TemplateContent:
 Content: TypeAlias = SimpleContent | RawContent | TemplateContent
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class SendRequest:
     """One message to be sent. Addresses are as the client wrote them, display names included.
 

@@ -1,11 +1,11 @@
 """Who calls: the access key that a request claims, and whether the request is really signed with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from waybill.api.authorization import Authorization, Fault, Head, NotAuthentic, read_authorization
 from waybill.api.sigv4 import check_freshness, check_signature
 from waybill.model.clock import Instant
+from waybill.model.record import record
 from waybill.model.resource import INSTALLATION, AccessKey
 from waybill.store.protocol import Store
 
@@ -13,7 +13,7 @@ _UNSIGNED_ACTIONS = ("ConfirmSubscription", "Unsubscribe")
 _UNKNOWN_KEY = "The security token included in the request is invalid."
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Caller:
     """For whom an operation acts. ``signed_at`` is the client's clock; an unsigned request has no access key."""
 
@@ -22,7 +22,7 @@ class Caller:
     signed_at: Instant | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Claim:
     """What the head of a request says about its caller, plausible so far; the signature also covers the body."""
 

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from urllib.parse import unquote_to_bytes
 
 from waybill.model.clock import SECOND, Instant
+from waybill.model.record import record
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
@@ -36,7 +36,7 @@ class NotAuthentic(Exception):  # noqa: N818 - a state of the request
         self.text = text
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Head:
     """What is signed of a request besides its body, raw: field names lower case, in the order they came."""
 
@@ -46,7 +46,7 @@ class Head:
     fields: Sequence[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Credential:
     """The credential scope."""
 
@@ -61,7 +61,7 @@ class Credential:
         return f"{self.date}/{self.region}/{self.service}/{TERMINATOR}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Authorization:
     """What a request claims. ``signed_at`` is the client's clock; ``expires_in`` seconds is set on a presigned URL."""
 

@@ -1,15 +1,15 @@
 """A call of an AWS operation: who calls, and what an operation needs to answer."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from waybill.accept.request import Accept
 from waybill.model.clock import Clock, Instant
+from waybill.model.record import record
 from waybill.store.protocol import Store
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Service:
     """What every call of this process shares.
 
@@ -30,7 +30,7 @@ class Service:
     longest_look_s: float = 3.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Call:
     """One authenticated call. Instants are milliseconds; ``started_at`` is the client's X-Amz-Date."""
 

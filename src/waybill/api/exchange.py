@@ -1,11 +1,11 @@
 """One HTTP exchange with an AWS client: what came in besides the body, and what goes out."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from waybill.api.authorization import Head
 from waybill.api.spool import Receive
+from waybill.model.record import record
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -13,7 +13,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _TLS_VERSIONS = {0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Exchange:
     """A request that has begun. ``ip`` is the peer's: a header that anybody can write proves nothing."""
 
@@ -26,7 +26,7 @@ class Exchange:
     user_agent: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Answer:
     """A whole response. ``error_type`` goes into ``x-amzn-ErrorType`` (REST-JSON)."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from waybill.accept.request import Attachment, Client, SendRequest, SimpleContent
@@ -11,6 +11,7 @@ from waybill.api.call import Call
 from waybill.api.ses_error import invalid
 from waybill.model.cause import Cause
 from waybill.model.message import Source
+from waybill.model.record import record
 from waybill.model.refusal import Rejected
 from waybill.store.protocol import StoreUnavailable
 
@@ -21,7 +22,7 @@ MAX_BULK_DESTINATIONS = 50
 Tags = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class BulkResult:
     """What became of one destination. ``status`` is spelled as v2's BulkEmailStatus spells it."""
 
@@ -65,7 +66,7 @@ def _charset(part: dict[str, Any] | None) -> str:
     return (part or {}).get("Charset") or "UTF-8"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Recipients:
     """SES's Destination."""
 

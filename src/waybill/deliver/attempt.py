@@ -11,6 +11,7 @@ from waybill.deliver.route import NoRoute, Route, Router
 from waybill.model.cause import CATALOGUE, Cause, Responder
 from waybill.model.clock import Clock, Instant
 from waybill.model.outcome import Attempt, Line, Outcome, Reply, Result, Speaker, Stage, Tls
+from waybill.model.record import record
 from waybill.net.resolver import Resolver
 from waybill.net.smtp_client import ClientSettings, Envelope, SmtpConnection
 from waybill.net.smtp_target import Fault, SmtpError, Target, TlsMode
@@ -20,7 +21,7 @@ BROKEN_TLS_FOR = 600_000  # milliseconds for which a server whose handshake fail
 MAX_BROKEN_TLS = 10_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Parcel:
     """One message for one recipient: ``content`` is sent as it is, and ends in CRLF. ``number`` counts attempts from 1."""
 

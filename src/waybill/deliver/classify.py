@@ -6,7 +6,7 @@ a full mailbox that answers 552 has bounced this message, and may take the next.
 the recipient suppresses it; what is refused for its IP, its content or a policy never does, whatever the code says.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from waybill.deliver.evidence import Evidence, Failure
@@ -139,7 +139,20 @@ def _from_reply(evidence: Evidence, reply: Reply) -> Outcome:
             host=evidence.host,
             ip=evidence.ip,
         )
-    return _from_said(evidence, read_reply(reply, evidence.stage))
+    outcome = _from_said(evidence, read_reply(reply, evidence.stage))
+    return _login_refused(outcome) if evidence.stage is Stage.AUTH else outcome
+
+
+def _login_refused(outcome: Outcome) -> Outcome:
+    """Only our relay is logged in to: a wrong password in the settings must not bounce all mail before it is corrected."""
+    return replace(
+        outcome,
+        result=Result.DEFERRED,
+        scope=Scope.SERVICE,
+        permanent=False,
+        suppress=False,
+        status=f"4{outcome.status[1:]}",
+    )
 
 
 def _from_said(evidence: Evidence, said: Said) -> Outcome:

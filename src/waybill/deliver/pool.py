@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from waybill.model.outcome import Line
+from waybill.model.record import record
 from waybill.net.smtp_client import SmtpConnection
 from waybill.net.smtp_target import Target
 
 Open: TypeAlias = Callable[[Target, list[Line]], Awaitable[SmtpConnection]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Bounds:
     """``max_idle`` seconds unused, ``max_messages`` over one connection, ``connections`` to one target."""
 
@@ -31,7 +32,7 @@ class _Destination:
     waiting: deque["asyncio.Future[None]"] = field(default_factory=deque)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Lease:
     """A connection lent for one message. ``reused``: it has carried another before."""
 

@@ -1,17 +1,17 @@
 """Where the mail of a domain goes: its MX hosts in order (RFC 5321 §5), a relay, or the route of a zone."""
 
 import random
-from dataclasses import dataclass
 from itertools import groupby
 
 from waybill.deliver.config import DeliverConfig, Relay, ZoneRoute
 from waybill.deliver.evidence import Failure
 from waybill.model.ip import is_ip, is_loopback, is_public
+from waybill.model.record import record
 from waybill.net.resolver import AddressAnswer, AnswerStatus, MxHost, Resolver
 from waybill.net.smtp_target import Target, TlsMode
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class NoRoute:
     """There is no way to the domain, or to one of its hosts."""
 
@@ -20,7 +20,7 @@ class NoRoute:
     host: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Route:
     """The hosts to try, in this order. ``text`` says where that is known from. With ``ip`` no DNS is asked."""
 
@@ -32,7 +32,7 @@ class Route:
     relay: Relay | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Router:
     """Finds routes. ``rng`` orders hosts of equal preference and picks source addresses."""
 

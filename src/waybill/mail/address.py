@@ -5,13 +5,13 @@ The error texts are those that SES answers (``Missing final '@domain'``), so tha
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 import idna
 
 from waybill.mail.header import decode_words
+from waybill.model.record import record
 
 MAX_LOCAL = 64  # octets, RFC 5321 §4.5.3.1.1
 MAX_DOMAIN = 253  # octets in text form, RFC 1035 §2.3.4
@@ -38,7 +38,7 @@ class AddressError(ValueError):
     """The text is no address that mail can be sent to; the text of the error is the one SES gives."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Mailbox:
     """One mailbox: ``display`` decoded, ``local`` as written (ASCII, quoted where it must be), ``domain`` in lower-case A-labels."""
 
@@ -89,6 +89,9 @@ def parse_mailbox_list(text: str) -> tuple[Mailbox, ...]:
 
 
 def _read_list(text: str) -> tuple[Mailbox, ...]:
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None:
+        return (_mailbox("", plain[1], plain[2]),)
     _refuse_length(text)
     unfolded = _FOLD.sub("", text)
     _refuse_controls(unfolded)
@@ -120,6 +123,12 @@ def domain_of(address: str) -> str:
         AddressError: as ``parse_mailbox``.
     """
     return parse_mailbox(address).domain
+
+
+def enclosing_domains(domain: str) -> tuple[str, ...]:
+    """The domain and those around it, the nearest first, without the top level: ``a.b.example``, ``b.example``."""
+    labels = domain.split(".")
+    return tuple(".".join(labels[start:]) for start in range(max(1, len(labels) - 1)))
 
 
 class _Token(NamedTuple):

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from waybill.mail.address import AddressError, parse_mailbox
+from waybill.mail.entity import Attachment as Attachment
 from waybill.mail.entity import Entity, attach, combine, encode_text
-from waybill.mail.entity import Part as Part
 from waybill.mail.header import (
     CONTROL_PREFIX,
     ONCE_ONLY,
@@ -18,6 +17,7 @@ from waybill.mail.header import (
     refuse_controls,
 )
 from waybill.model.clock import Instant
+from waybill.model.record import record
 
 # Fields that only the parts of a Composition may set: a second one would contradict the first.
 _OWN = frozenset(
@@ -33,7 +33,7 @@ _BARE_PHRASE = re.compile(r"[A-Za-z0-9]+(?: [A-Za-z0-9]+)*")
 _LINE = 78  # RFC 5322 §2.1.1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Composition:
     """All that a message is made of. Addresses are as the client wrote them; ``message_id`` is without ``<>``."""
 
@@ -47,7 +47,7 @@ class Composition:
     html: str | None = None
     text_charset: str = "UTF-8"
     html_charset: str = "UTF-8"
-    attachments: tuple[Part, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     message_id: str
     date: Instant

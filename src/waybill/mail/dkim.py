@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from waybill.mail.header import scan
+from waybill.mail.header import find_body
 from waybill.model.clock import Instant
 
 RSA = "rsa"
@@ -40,6 +41,8 @@ _SIGNED = (
     "in-reply-to",
     "references",
 )
+_NAMES_SIGNED = frozenset(name.encode() for name in _SIGNED)
+_FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*\n?", re.MULTILINE)
 _RSA_PADDING = padding.PKCS1v15()
 _PREHASHED = Prehashed(hashes.SHA256())
 
@@ -122,10 +125,12 @@ def sign(content: bytes, signers: Sequence[Signer], at: Instant) -> bytes:
     """
     if not signers:
         return b""
-    fields, body = scan(content)
+    end, body = find_body(content)
     lines: dict[str, list[bytes]] = {}
-    for field in fields:
-        lines.setdefault(field.name.lower(), []).append(content[field.start : field.end])
+    for field in _FIELD.finditer(content, 0, end):
+        name = field[1].lower()
+        if name in _NAMES_SIGNED:
+            lines.setdefault(name.decode(), []).append(field[0])
     names: list[str] = []
     signed: list[bytes] = []
     for name in _SIGNED:

@@ -6,25 +6,24 @@ import hashlib
 import mimetypes
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from waybill.mail.header import MAX_LINE, HeaderError, encode_words, fold, refuse_controls
+from waybill.model.record import record
 
 _CHARSET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,39}")
 _WORD = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"  # RFC 2045 §5.1
 _CONTENT_TYPE = re.compile(
     rf"({_WORD})/({_WORD})((?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|\"(?:[^\"\\\r\n\0]|\\[^\r\n\0])*\"))*)[ \t]*;?"
 )
-_LINE_END = re.compile(r"\r\n|\r|\n")
 _NON_ASCII = bytes(range(128, 256))
 _ENCODINGS = {"BASE64": "base64", "QUOTEDPRINTABLE": "quoted-printable", "SEVENBIT": "7bit", "7BIT": "7bit"}
 _TYPES = mimetypes.MimeTypes(filenames=())  # the built-in table only: the same answer on every machine
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """An attachment or inline part; ``content`` is decoded. ``disposition`` is ATTACHMENT or INLINE.
+@record(frozen=True, kw_only=True, slots=True)
+class Attachment:
+    """A file beside the text, or a part shown within it; ``content`` is decoded. ``disposition`` is ATTACHMENT or INLINE.
 
     Without a ``content_type`` the file name decides. ``transfer_encoding`` is SES's BASE64, QUOTED_PRINTABLE or
     SEVEN_BIT; where 7bit cannot carry the content unchanged, base64 is used.
@@ -44,7 +43,7 @@ class Part:
         return self.disposition.upper() == "INLINE"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Entity:
     """``header``: the Content- fields with their line ends; ``body`` as it is transferred, without a line end of its own."""
 
@@ -63,7 +62,7 @@ def encode_text(text: str, subtype: str, charset: str = "UTF-8") -> Entity:
     if _CHARSET.fullmatch(charset) is None or not _is_known(charset):
         raise HeaderError(f"Unknown charset {charset!r}; use the IANA name of one in general use, such as UTF-8.")
     if "\r" in text:
-        text = _LINE_END.sub("\n", text)
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
         data = text.encode(charset)
     except UnicodeEncodeError:
@@ -80,7 +79,7 @@ def encode_text(text: str, subtype: str, charset: str = "UTF-8") -> Entity:
     return Entity(header=header, body=body)
 
 
-def attach(part: Part) -> Entity:
+def attach(part: Attachment) -> Entity:
     """Returns the entity of an attachment or inline part.
 
     Raises:
@@ -142,7 +141,7 @@ def _base64(data: bytes) -> bytes:
     return b"\r\n".join([text[at : at + 76] for at in range(0, len(text), 76)])
 
 
-def _content_type(part: Part) -> tuple[str, str]:
+def _content_type(part: Attachment) -> tuple[str, str]:
     """The type and its parameters, as given or by the file name."""
     if part.content_type is None:
         guessed, compression = _TYPES.guess_type(part.file_name)
@@ -155,7 +154,7 @@ def _content_type(part: Part) -> tuple[str, str]:
     return f"{match[1]}/{match[2]}", fold(match[3], 14 + len(match[1]) + 1 + len(match[2]))
 
 
-def _transfer(part: Part, content_type: str) -> tuple[str, bytes]:
+def _transfer(part: Attachment, content_type: str) -> tuple[str, bytes]:
     asked = (part.transfer_encoding or "").upper().replace("-", "").replace("_", "")
     if asked and asked not in _ENCODINGS:
         allowed = "BASE64, QUOTED_PRINTABLE and SEVEN_BIT"

@@ -5,8 +5,7 @@ _PIECE = 1024 * 1024  # octets worked on at a time: one call on all of a large m
 
 def normalise_line_ends(data: bytes) -> bytes:
     """Returns the data with every CRLF, bare CR and bare LF as CRLF, so that no server sees lines that others do not."""
-    lines = data.count(b"\r\n")
-    if lines == data.count(b"\n") == data.count(b"\r"):
+    if len(data) - len(data.translate(None, b"\r\n")) == 2 * data.count(b"\r\n"):
         return data
     pieces = []
     start = 0

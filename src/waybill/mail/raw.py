@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from waybill.mail.address import AddressError, parse_mailbox_list
 from waybill.mail.compose import encode_mailbox, encode_mailboxes
@@ -19,6 +18,7 @@ from waybill.mail.header import (
 )
 from waybill.mail.line_ends import normalise_line_ends
 from waybill.model.clock import Instant
+from waybill.model.record import record
 
 MAX_HEADER = 1024 * 1024
 """Octets of all header fields together; servers take 100 KB to 1 MB (Postfix's header_size_limit: 102,400)."""
@@ -32,7 +32,7 @@ class RawError(ValueError):
     """A raw message that SES refuses; the text is its own where it is known."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class RawEdit:
     """What to write into the message; ``message_id`` is without ``<>``.
 
@@ -47,7 +47,7 @@ class RawEdit:
     reply_to: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Prepared:
     """A message ready to be signed, and what its header said before it was changed.
 

@@ -1,12 +1,12 @@
 """The ledger's events: every fact about a message, append-only, each with its own record type."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
 from waybill.model.cause import Cause, Responder, Scope
 from waybill.model.clock import Instant
 from waybill.model.outcome import Attempt
+from waybill.model.record import record
 from waybill.model.suppression import GLOBAL, Reason, Suppression
 
 
@@ -29,12 +29,12 @@ class EventKind(StrEnum):
     SUPPRESSION_ADDED = "suppression_added"  # this message put the recipient on a list
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Accepted:
     """The request was taken; everything else about it is on the message."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Refused:
     """The error that the client got: ``code`` is SES's error code or the SMTP reply code."""
 
@@ -44,7 +44,7 @@ class Refused:
     detail: dict[str, str] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class RenderingFailed:
     """Why the template could not be rendered. ``part`` is subject, text or html; line and column count from 1.
 
@@ -65,7 +65,7 @@ class RenderingFailed:
     closest: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class MalwareFound:
     """``reason`` is SES's (``Bad content``); ``signature`` names what was found, ``where`` the part."""
 
@@ -74,7 +74,7 @@ class MalwareFound:
     where: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Suppressed:
     """The entry that stopped the message, as it stood then; ``diagnostic`` is SES's text."""
 
@@ -88,7 +88,7 @@ class Suppressed:
         return Cause.SUPPRESSED_GLOBAL if self.entry.account == GLOBAL else Cause.SUPPRESSED_ACCOUNT
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Held:
     """Waybill waits: ``limit`` names the setting or rule, ``by`` its author, ``until`` when the wait ends."""
 
@@ -98,7 +98,7 @@ class Held:
     until: Instant | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Attempted:
     """An attempt and what follows from it. ``feedback_id`` is set on bounces, ``retry_at`` on deferrals."""
 
@@ -108,7 +108,7 @@ class Attempted:
     expires_at: Instant | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Expired:
     """Time ran out. The last real cause and words stand beside our own; ``by_configuration_set``: its MaxDeliverySeconds ended it."""
 
@@ -122,7 +122,7 @@ class Expired:
     responder: Responder = Responder.WAYBILL
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class BounceReceived:
     """A bounce mail (RFC 3464) that came home, read and classified."""
 
@@ -138,7 +138,7 @@ class BounceReceived:
     suppress: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Complained:
     """A complaint (ARF, RFC 5965). ``sub_type`` is None for one that came home, SES's word for a suppressed one."""
 
@@ -150,7 +150,7 @@ class Complained:
     sub_type: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class AutoReplied:
     """An automatic reply (RFC 3834)."""
 
@@ -158,7 +158,7 @@ class AutoReplied:
     auto_submitted: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class SuppressionAdded:
     """This message put its recipient on a list: ``list`` is ``account`` or ``global``."""
 
@@ -201,7 +201,7 @@ FACTS: dict[EventKind, type[Any]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class NewEvent:
     """An event not yet in the ledger. ``recipient`` is None where it is about the whole message."""
 
@@ -216,7 +216,7 @@ class NewEvent:
             raise TypeError(msg)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Event:
     """An event of the ledger. ``id`` grows with time and is unique in the installation."""
 

@@ -2,12 +2,13 @@
 
 import re
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from waybill.model.address import domain_of
 from waybill.model.cause import Cause
 from waybill.model.clock import Instant
+from waybill.model.record import record
 
 REGION_CODE = "0100"
 _SES_ID = re.compile(r"[0-9a-f]{4}([0-9a-f]{12})-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9]{6}")
@@ -38,7 +39,7 @@ class Source(StrEnum):
     AMAZON_SES = "amazon-ses"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Message:
     """A message as accepted, or a refused request (whose id is its request id).
 
@@ -79,7 +80,7 @@ class Message:
     dkim_header: bytes = b""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Delivery:
     """One recipient of one message: the unit that is queued, attempted and settled."""
 

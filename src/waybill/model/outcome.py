@@ -1,10 +1,10 @@
 """What one attempt to deliver came to: the SMTP conversation as it was, and the Outcome."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from waybill.model.cause import Cause, Responder, Scope
 from waybill.model.clock import Instant
+from waybill.model.record import record
 
 
 class Result(StrEnum):
@@ -31,7 +31,7 @@ class Stage(StrEnum):
     RETURNED = "returned"  # not in the conversation: by a bounce mail that came home later
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Reply:
     """One SMTP reply (RFC 5321 §4.2), verbatim.
 
@@ -57,7 +57,7 @@ class Speaker(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Line:
     """One line of the conversation with the instant it was sent or read. Secrets and message content are left out."""
 
@@ -66,7 +66,7 @@ class Line:
     text: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Tls:
     """The TLS session of an attempt."""
 
@@ -77,7 +77,7 @@ class Tls:
     why_not_verified: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """The verdict on one attempt: both the SES events and the explanation are made from it.
 
@@ -116,7 +116,7 @@ class Outcome:
             raise ValueError(msg)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Attempt:
     """One attempt: who we talked to, from where, every line both ways, and what it came to.
 

@@ -7,7 +7,6 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
@@ -21,6 +20,8 @@ import dns.rcode
 import dns.rdata
 import dns.rdatatype
 import dns.resolver
+
+from waybill.model.record import record
 
 MAX_CACHED = 20_000
 MAX_TTL = 86_400
@@ -52,7 +53,7 @@ _DEFINITE = frozenset({AnswerStatus.OK, AnswerStatus.NXDOMAIN, AnswerStatus.NODA
 _SERVER = re.compile(r"(?:\[(.*)\]|(.*:.*:.*|[^:]*))(?::(.*))?", re.DOTALL)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Answer:
     """An answer to one question. ``records`` are in presentation form, TXT strings joined; ``text`` says who answered what."""
 
@@ -64,7 +65,7 @@ class Answer:
     ttl: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+@record(frozen=True, kw_only=True, slots=True, order=True)
 class MxHost:
     """One MX record; ``host`` has no final dot, and is empty in a null MX (RFC 7505)."""
 
@@ -72,7 +73,7 @@ class MxHost:
     host: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class MxAnswer:
     """The MX records of a domain, by preference."""
 
@@ -82,7 +83,7 @@ class MxAnswer:
     ttl: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class AddressAnswer:
     """The addresses of a host, IPv4 before IPv6."""
 
@@ -92,7 +93,7 @@ class AddressAnswer:
     ttl: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Server:
     """A DNS server."""
 

@@ -5,17 +5,18 @@ import re
 import ssl
 from base64 import b64encode
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NoReturn
 
 from waybill.model.clock import Clock
 from waybill.model.outcome import Line, Reply, Stage, Tls
+from waybill.model.record import record
 from waybill.net.smtp_target import Fault, SmtpError, Target, Timeouts, TlsMode, connect_error
 from waybill.net.smtp_wire import Wire, tls_words
 from waybill.net.tls import ClientTls
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class ClientSettings:
     """How the client presents itself and how it behaves, the same towards everybody."""
 
@@ -25,7 +26,7 @@ class ClientSettings:
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Envelope:
     """One recipient's transaction; addresses without brackets, the empty ``mail_from`` is the null sender."""
 

@@ -3,7 +3,8 @@
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+
+from waybill.model.record import record
 
 # Path (RFC 5321 §4.1.2): an optional source route, to be ignored (appendix C), and a mailbox whose local part may be
 # quoted; what a mailbox may look like beyond that is for the policy to judge. Spaces after the colon are no
@@ -22,7 +23,7 @@ class CommandError(Exception):
         self.text = text
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Command:
     """A command line: the verb in upper case, and the rest as it came."""
 
@@ -30,7 +31,7 @@ class Command:
     argument: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ReversePath:
     """What MAIL FROM says: ``address`` is empty for the null path ``<>``; ``size`` is what the client declared (RFC 1870)."""
 

@@ -2,15 +2,16 @@
 
 import asyncio
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from waybill.model.clock import Clock, Instant
+from waybill.model.record import record
 from waybill.net.smtp_command import ReversePath
 from waybill.net.smtp_stream import Peer
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Answer:
     """A reply: its code decides what the session does next, its text is the client's."""
 
@@ -26,7 +27,7 @@ class Answer:
 OK = Answer(250, "Ok")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Envelope:
     """One mail transaction: who sends to whom, from where. ``started_at`` is the instant of MAIL FROM; ``tls`` the version of TLS."""
 
@@ -55,7 +56,7 @@ class Policy(Protocol):
         """Takes the message; 250 only when it is on disk."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class SessionLimits:
     """Bounds of one connection: sizes in octets, times in seconds (RFC 5321 §4.5.3)."""
 
@@ -68,7 +69,7 @@ class SessionLimits:
     data_timeout: float = 180.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class SessionConfig:
     """What every session of a server has in common.
 

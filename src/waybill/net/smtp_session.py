@@ -107,8 +107,8 @@ class SmtpSession:
         if answer is OK:
             self._stream.say(b"250 Ok\r\n")
             return
-        text = answer.text.translate(_UNPRINTABLE)[:_REPLY_LIMIT]
-        self._stream.say(f"{answer.code} {text}\r\n".encode("ascii", "replace"))
+        text = answer.text if answer.text.isprintable() else answer.text.translate(_UNPRINTABLE)
+        self._stream.say(f"{answer.code} {text[:_REPLY_LIMIT]}\r\n".encode("ascii", "replace"))
 
     async def _asked(self, question: Awaitable[Answer]) -> Answer:
         try:

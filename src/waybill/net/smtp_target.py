@@ -1,10 +1,11 @@
 """Whom the SMTP client talks to, how patient it is, and the ways in which that goes wrong."""
 
 import errno
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from waybill.model.outcome import Reply, Stage
+from waybill.model.record import record
 
 
 class TlsMode(StrEnum):
@@ -16,7 +17,7 @@ class TlsMode(StrEnum):
     IMPLICIT = "implicit"  # from the first octet (RFC 8314 §3.3)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Credentials:
     """User and password for AUTH (RFC 4954)."""
 
@@ -24,7 +25,7 @@ class Credentials:
     password: str = field(repr=False)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Target:
     """One way to reach one server: connections are reused between messages whose targets are equal."""
 
@@ -40,7 +41,7 @@ class Target:
         return f"{self.host} [{self.ip}]:{self.port}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Timeouts:
     """Seconds to wait at each stage; the defaults are those of RFC 5321 §4.5.3.2, connecting excepted."""
 

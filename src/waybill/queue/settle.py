@@ -1,7 +1,6 @@
 """From an attempt to the settlement that the ledger writes: pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from waybill.deliver.suppress import additions, entries_for, grounds_of_bounce
 from waybill.model.cause import Cause, Responder, Scope
@@ -9,6 +8,7 @@ from waybill.model.clock import MINUTE, Instant
 from waybill.model.event import Attempted, Event, EventKind, Expired, NewEvent
 from waybill.model.message import Delivery, Status, new_message_id
 from waybill.model.outcome import Attempt, Outcome, Result, Stage
+from waybill.model.record import record
 from waybill.model.resource import Account, ConfigurationSet
 from waybill.model.suppression import Suppression
 from waybill.store.protocol import Claim, Settlement
@@ -16,7 +16,7 @@ from waybill.store.protocol import Claim, Settlement
 _DIAGNOSTIC_KEPT = 500
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Owner:
     """Whose message it is: what suppression needs to know."""
 
@@ -88,7 +88,7 @@ def broken_attempt(number: int, error: Exception, *, started_at: Instant, ended_
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class LastWord:
     """The last that a receiver, the DNS or the network gave before time ran out."""
 

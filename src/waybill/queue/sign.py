@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from functools import lru_cache
 
-from waybill.mail.address import domain_of
+from waybill.mail.address import domain_of, enclosing_domains
 from waybill.mail.dkim import Signer, load_key, sign
 from waybill.model.clock import SECOND, Clock, Instant
 from waybill.model.message import Message
 from waybill.model.resource import DkimKey, Identity, Verification
+from waybill.queue.signing_threads import SigningThreads
 from waybill.store.protocol import Claim, Store
 
 KEYS_KEPT = 5 * SECOND
@@ -22,33 +22,40 @@ _MOST_MESSAGES = 1_000
 class Signatures:
     """Makes the DKIM-Signature header fields of messages."""
 
-    def __init__(self, *, store: Store, clock: Clock, threads: Executor) -> None:
+    def __init__(self, *, store: Store, clock: Clock, threads: SigningThreads) -> None:
         self._store = store
         self._clock = clock
         self._threads = threads
         self._signers: dict[tuple[str, str], tuple[Instant, tuple[Signer, ...]]] = {}
-        self._made: dict[str, asyncio.Task[bytes]] = {}
+        self._made: dict[str, asyncio.Future[bytes]] = {}
 
     async def header(self, claim: Claim) -> bytes:
         """The header fields to prepend; empty where the sender's domain has no key in use.
 
         A message is signed once: kept fields are used again, and its recipients share what is being made.
         """
-        if claim.message.dkim_header:
-            return claim.message.dkim_header
-        making = self._made.get(claim.message.id)
-        if making is None or (making.done() and (making.cancelled() or making.exception() is not None)):
-            if len(self._made) >= _MOST_MESSAGES:
-                del self._made[next(iter(self._made))]
-            making = self._made[claim.message.id] = asyncio.create_task(self._sign(claim))
+        message = claim.message
+        if message.dkim_header:
+            return message.dkim_header
+        making = self._being_made(message)
+        if making is None:
+            signers = await self._signers_of(message)
+            if not signers:
+                return b""
+            making = self._being_made(message) or self._sign(claim, signers)
         return await asyncio.shield(making)
 
-    async def _sign(self, claim: Claim) -> bytes:
-        signers = await self._signers_of(claim.message)
-        if not signers:
-            return b""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, sign, claim.content, signers, claim.message.accepted_at)
+    def _being_made(self, message: Message) -> asyncio.Future[bytes] | None:
+        making = self._made.get(message.id)
+        failed = making is not None and making.done() and (making.cancelled() or making.exception() is not None)
+        return None if failed else making
+
+    def _sign(self, claim: Claim, signers: tuple[Signer, ...]) -> asyncio.Future[bytes]:
+        if len(self._made) >= _MOST_MESSAGES:
+            del self._made[next(iter(self._made))]
+        making = self._threads.run(sign, claim.content, signers, claim.message.accepted_at)
+        self._made[claim.message.id] = making
+        return making
 
     async def _signers_of(self, message: Message) -> tuple[Signer, ...]:
         domain = domain_of(message.sender)
@@ -68,16 +75,13 @@ class Signatures:
 
         A key that is not published yet signs too: receivers take such a signature for none (RFC 6376 §6.1.2).
         """
-        labels = domain.split(".")
-        for start in range(max(1, len(labels) - 1)):
-            name = ".".join(labels[start:])
+        for name in enclosing_domains(domain):
             identity = await self._store.get(Identity, account, name)
             if identity is None:
                 continue
             if not identity.dkim_enabled or identity.verification is not Verification.SUCCESS:
                 return ()
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, _signers_for, name, identity.dkim_keys)
+            return await self._threads.run(_signers_for, name, identity.dkim_keys)
         return ()
 
 

@@ -150,8 +150,6 @@ class Queue:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("delivery_not_settled", exc_info=error)  # its lease runs out, and it is attempted again
         self._start_waiting()
 
     async def _deliver(self, claim: Claim) -> None:
@@ -162,6 +160,8 @@ class Queue:
                 await self._expire(claim.delivery)
             else:
                 await self._deliver_held(claim)
+        except Exception:  # its lease runs out, and it is attempted again
+            log.exception("delivery_not_settled message_id=%s delivery=%d", claim.message.id, claim.delivery.id)
         finally:
             self._holding.drop(claim)
 

@@ -11,7 +11,6 @@ import signal
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from waybill.net.http_client import HttpClient
 from waybill.net.resolver import Resolver
 from waybill.publish.publisher import PublishConfig, Publisher
 from waybill.queue.sign import Signatures
+from waybill.queue.signing_threads import SigningThreads
 from waybill.queue.worker import RETURN_PATH_PURPOSE, Queue, QueueConfig
 from waybill.serve.http_protocol import BoundedHead
 from waybill.serve.journal import start_journal
@@ -94,7 +94,7 @@ async def assemble(plan: Plan, stop: asyncio.Event) -> AsyncIterator[Parts]:
     simulator = plan.simulator
     resolver = Resolver(settings.dns.servers, zones={simulator.zone: simulator.dns} if simulator else None)
     http_client = HttpClient(allow_private=settings.publish.allow_private, ca_file=settings.publish.ca_file or None)
-    threads = ThreadPoolExecutor(SIGNING_THREADS, thread_name_prefix="sign")
+    threads = SigningThreads(SIGNING_THREADS)
     rng = random.Random()  # noqa: S311 - spreads load, keeps no secret
     deliverer = Deliverer(resolver=resolver, config=_deliver_config(plan), clock=now, rng=rng, classify=classify)
     try:
@@ -120,7 +120,7 @@ async def assemble(plan: Plan, stop: asyncio.Event) -> AsyncIterator[Parts]:
         await deliverer.close()
         await resolver.close()
         await http_client.close()
-        threads.shutdown(wait=False, cancel_futures=True)
+        threads.close()
         await store.close()
 
 

@@ -5,7 +5,6 @@ returns has its effect on disk; a method that raises has had none.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -14,6 +13,7 @@ from waybill.model.clock import Instant
 from waybill.model.event import Event, NewEvent
 from waybill.model.history import DomainHistory as DomainHistory
 from waybill.model.message import Delivery, Message, Status
+from waybill.model.record import record
 from waybill.model.resource import (
     AccessKey,
     Account,
@@ -45,7 +45,7 @@ class LeaseLost(Exception):  # noqa: N818
     """Another worker has taken the delivery over; what was to be settled was not written."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Limits:
     """The account's limits at accept time, in recipients; 0: none."""
 
@@ -53,7 +53,7 @@ class Limits:
     per_24_hours: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class NewDelivery:
     """A recipient of a message being accepted: open (``queued``, leased to ``lease_owner``) or already final."""
 
@@ -64,7 +64,7 @@ class NewDelivery:
     next_at: Instant | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Acceptance:
     """All that accepting (or refusing) one message writes. ``content`` is None where nothing will be sent.
 
@@ -89,7 +89,7 @@ class LimitKind(StrEnum):
     QUOTA = "quota"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class LimitReached:
     """Accepting was not written, since a limit was reached. ``sent`` recipients in the period; ``free_at`` when it is worth trying again."""
 
@@ -99,7 +99,7 @@ class LimitReached:
     free_at: Instant
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Claim:
     """An open delivery leased to a worker, with all it takes to attempt it."""
 
@@ -108,7 +108,7 @@ class Claim:
     content: bytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Settlement:
     """The new state of a delivery and the events that explain it.
 
@@ -140,7 +140,7 @@ class NoticeKind(StrEnum):
     FILE = "file"  # a line of the JSON-lines file
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class NewNotice:
     """Something to announce. ``target`` is a topic's or subscription's ARN, or empty for the file. ``body`` is what to send where it is rendered already."""
 
@@ -153,7 +153,7 @@ class NewNotice:
     headers: dict[str, str] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Notice:
     """A notice leased to a publisher, with its event and message where it has one."""
 
@@ -169,7 +169,7 @@ class Notice:
     message: Message | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class NoticeResult:
     """What became of a notice: done, given up (both delete it), or to be tried again at ``retry_at``. ``follow_ups`` are written with it."""
 
@@ -179,7 +179,7 @@ class NoticeResult:
     follow_ups: tuple[NewNotice, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Ledger:
     """All that is known of one message."""
 
@@ -189,7 +189,7 @@ class Ledger:
     suppressions: tuple[Suppression, ...] = ()  # entries that stand now for its recipients
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Search:
     """What to find. Addresses match whole, or by domain where they start with ``@``; ``limit`` newest first."""
 
@@ -203,7 +203,7 @@ class Search:
     limit: int = 100
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class Found:
     """A hit: one delivery and its message."""
 
@@ -211,7 +211,7 @@ class Found:
     delivery: Delivery
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class SendingBucket:
     """Fifteen minutes of an account's sending, as GetSendStatistics wants it."""
 
@@ -222,7 +222,7 @@ class SendingBucket:
     rejects: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(frozen=True, kw_only=True, slots=True)
 class StoreHealth:
     """Figures for /metrics, /readyz and ``status``."""
 
