@@ -159,6 +159,7 @@ class Life:
             "port": 25,
             "source_ip": SOURCE_IP,
             "helo": "mail.shop.example",
+            "signed_by": ("shop.example",),
             "tls": Tls(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", peer_subject=None, verified=True)
             if tls
             else None,

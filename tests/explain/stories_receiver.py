@@ -181,9 +181,8 @@ LIVES: dict[str, Callable[[], Life]] = {
     "delivery_expired-elsewhere": lambda: (
         _taken().wait(2 * DAY).returned("551 5.4.7 message expired in the queue", mta="gateway.corp.example")
     ),
-    "auth_failed-no-identity": lambda: Life(message=message(identity=None)).answered(*REPLIES["auth_failed"]),
-    "auth_failed-signed-at-second-attempt": lambda: Life(message=message(dkim_header=b"DKIM-Signature: x")).answered(
-        *REPLIES["auth_failed"]
+    "auth_failed-no-identity": lambda: Life(message=message(identity=None)).answered(
+        *REPLIES["auth_failed"], signed_by=()
     ),
     "server_unavailable-last-time": lambda: Life(lifetime=30 * SECOND).answered(*REPLIES["server_unavailable"]),
     "delivery_expired": lambda: _expired(own_limit=False),

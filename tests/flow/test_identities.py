@@ -37,7 +37,8 @@ def test_a_domain_is_verified_by_its_records_and_signs_with_them(strict: Install
 
     until(is_signing)
     assert "SUCCESS" == strict.json("identities", "show", domain)["dkim"]
-    strict.ended(strict.send("signed@customer.example", sender=f"Ada <ada@{domain}>"), "delivered")
+    told = strict.ended(strict.send("signed@customer.example", sender=f"Ada <ada@{domain}>"), "delivered")
+    assert any(f"signed with DKIM for {domain}" in item["text"] for item in told["evidence"])
     (message,) = internet.received("signed@customer.example")
     assert f"d={domain}".encode() in message.content
     verify: Any = dkim.verify

@@ -42,13 +42,14 @@ def verifies(content: bytes, domain: str = "sender.example") -> list[bool]:
 
 
 async def test_what_is_sent_verifies(world: World) -> None:
-    """With each of the domain's keys."""
+    """With each of the domain's keys, and the attempt is told which domains signed."""
     await has_identity(world, dkim_keys=(KEY, ED_KEY))
     await accepted(world.store, content=CONTENT)
     receiver = world.receiver()
     await work(world.queue(receiver))
     assert receiver.parcels[0].content.endswith(CONTENT)
     assert [True, True] == verifies(receiver.parcels[0].content)
+    assert ("sender.example", "sender.example") == receiver.parcels[0].signed_by
 
 
 async def test_a_message_is_signed_once(world: World) -> None:

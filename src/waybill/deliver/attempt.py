@@ -23,7 +23,10 @@ MAX_BROKEN_TLS = 10_000
 
 @record(frozen=True, kw_only=True, slots=True)
 class Parcel:
-    """One message for one recipient: ``content`` is sent as it is, and ends in CRLF. ``number`` counts attempts from 1."""
+    """One message for one recipient: ``content`` is sent as it is, and ends in CRLF. ``number`` counts attempts from 1.
+
+    ``signed_by`` are the domains of the DKIM signatures in ``content``, for the record.
+    """
 
     delivery_id: int
     message_id: str
@@ -32,6 +35,7 @@ class Parcel:
     content: bytes
     number: int
     tls_required: bool = False
+    signed_by: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True, slots=True)
@@ -187,6 +191,7 @@ class Deliverer:
             transcript=tuple(course.transcript),
             hosts=tuple(course.hosts),
             reused_connection=course.reused,
+            signed_by=course.parcel.signed_by,
         )
 
 

@@ -74,7 +74,12 @@ def _why_late(case: Case, before: Attempt | None, took: int) -> str:
 def _known_and_unknown(case: Case, attempt: Attempt) -> tuple[Evidence, ...]:
     since = max(0, case.now - attempt.ended_at)
     encrypted = f"over {attempt.tls.version}" if attempt.tls else "without encryption"
-    known = [f"taken in full ({case.message.size:,} bytes) {encrypted}"]
+    signed = (
+        f"signed with DKIM for {' and '.join(dict.fromkeys(attempt.signed_by))}"
+        if attempt.signed_by
+        else "without a DKIM signature"
+    )
+    known = [f"taken in full ({case.message.size:,} bytes) {encrypted}, {signed}"]
     known.extend(item.text for item in _auto_reply(case))
     came_home = case.event_of(EventKind.COMPLAINED) or case.event_of(EventKind.BOUNCE_RECEIVED)
     if came_home is None:

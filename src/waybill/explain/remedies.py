@@ -134,11 +134,9 @@ def _reputation(said: Said, case: Case) -> Remedies:
 
 def _sender_auth(said: Said, case: Case) -> Remedies:  # noqa: ARG001 - one signature for all
     domain, path = from_domain(case), return_path_domain(case)
-    signed = (
-        "carries a DKIM signature that Waybill made"
-        if case.message.dkim_header
-        else f"was signed with DKIM only if {case.message.identity or domain} is a verified identity with a key"
-    )
+    attempt = case.last_attempt
+    by = attempt.signed_by if attempt else ()
+    signed = f"was signed with DKIM for {' and '.join(dict.fromkeys(by))}" if by else "carried no DKIM signature"
     spf = f"SPF is checked for {path}" if path else "SPF is checked for the return path's domain"
     aligned = path is not None and (path == domain or path.endswith(f".{domain}"))
     aligns = "" if aligned else f", which counts for DMARC only where it is a custom MAIL FROM domain under {domain}"

@@ -42,6 +42,7 @@ _SIGNED = (
     "references",
 )
 _NAMES_SIGNED = frozenset(name.encode() for name in _SIGNED)
+_SIGNING_DOMAIN = re.compile(rb"\bd=([^;\s]+); s=")
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*\n?", re.MULTILINE)
 _RSA_PADDING = padding.PKCS1v15()
 _PREHASHED = Prehashed(hashes.SHA256())
@@ -142,6 +143,11 @@ def sign(content: bytes, signers: Sequence[Signer], at: Instant) -> bytes:
     hashed = hashlib.sha256(b"".join(signed))
     tail = f"\r\n\th={_fold_names(names)};\r\n\tbh={body_hash};\r\n\tb="
     return b"".join([_signature(signer, f" t={at // 1000};{tail}", hashed.copy()) for signer in signers])
+
+
+def signing_domains(header: bytes) -> tuple[str, ...]:
+    """Returns the domains (``d=``) of the DKIM-Signature fields that ``sign`` has made, in their order."""
+    return tuple(domain.decode("ascii") for domain in _SIGNING_DOMAIN.findall(header))
 
 
 def canonical_body(body: bytes) -> bytes:

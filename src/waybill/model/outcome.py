@@ -121,7 +121,8 @@ class Attempt:
     """One attempt: who we talked to, from where, every line both ways, and what it came to.
 
     ``mx`` is the host name, ``ip`` and ``port`` what we connected to (None where no connection was tried);
-    ``hosts`` are all hosts of the route with what became of each, in the order tried.
+    ``hosts`` are all hosts of the route with what became of each, in the order tried; ``signed_by`` the domains of the
+    DKIM signatures that the message carried.
     """
 
     number: int
@@ -137,3 +138,4 @@ class Attempt:
     transcript: tuple[Line, ...] = ()
     hosts: tuple[str, ...] = ()
     reused_connection: bool = False
+    signed_by: tuple[str, ...] = ()

@@ -31,9 +31,6 @@ BATCH = 200
 POLL = 0.25
 """Seconds between looks for notices when there were none."""
 
-GATHER = 0.05
-"""Seconds between rounds that were not full, so that many events share a round's transactions and its fsync."""
-
 LAST_ROUNDS = 5
 """Rounds of a publisher that ends: the events of its worker's last deliveries, their messages, a backlog's head."""
 
@@ -76,8 +73,8 @@ class Publisher:
                 log.warning("store_unavailable while=publishing error=%s", error)
                 await _pause(stop, STORE_PAUSE)
                 continue
-            if published < BATCH:
-                await _pause(stop, GATHER if published else POLL)
+            if not published:
+                await _pause(stop, POLL)
         try:
             for _ in range(LAST_ROUNDS):
                 if not await self.publish_due():

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from waybill.deliver.attempt import Parcel
+from waybill.mail.dkim import signing_domains
 from waybill.mail.return_path import encode as return_path
 from waybill.model.address import domain_of
 from waybill.model.clock import SECOND, Clock
@@ -209,6 +210,7 @@ class Queue:
             content=dkim_header + claim.content,
             number=delivery.attempts + 1,
             tls_required=configuration_set is not None and configuration_set.tls_required,
+            signed_by=signing_domains(dkim_header),
         )
 
     async def _settle(self, settlement: Settlement, delivery: Delivery) -> None:
