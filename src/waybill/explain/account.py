@@ -162,13 +162,16 @@ def _verify(case: Case, fact: Refused) -> Remedies:
             operator("Or give the account production access (PutAccountDetails)."),
         )
     domain = failing[0].rpartition("@")[2] if failing else ""
-    vouch = command("identities", "verify", argument=domain, options=account_of(case)) if domain else None
+    if not domain:
+        return (sender("Create the sender's domain as an identity (CreateEmailIdentity).", see),)
+    create = command("identities", "create", argument=domain, options=account_of(case))
+    vouch = command("identities", "verify", argument=domain, options=account_of(case))
     return (
         sender(
-            f"Create {domain or 'the domain'} as an identity (CreateEmailIdentity), or if it is there and pending, publish its DNS records.",
-            see,
+            f"Create {domain} as an identity (or CreateEmailIdentity), and publish the DNS records it shows.", create
         ),
-        operator("Or, once it is listed as pending, vouch for it.", vouch),
+        sender("See which identities there are, and what they wait for.", see),
+        operator("Or, once it is there, vouch for it.", vouch),
     )
 
 

@@ -143,9 +143,9 @@ def _sender_auth(said: Said, case: Case) -> Remedies:  # noqa: ARG001 - one sign
     facts = sender(f"What to look at: the message {signed}; {spf}{aligns}.")
     if case.message.identity is None:
         text = (
-            f"Create {domain} as an identity (CreateEmailIdentity), publish the records that it shows, then send again."
+            f"Create {domain} as an identity (or CreateEmailIdentity), publish the records it shows, then send again."
         )
-        return (sender(text), facts)
+        return (sender(text, command("identities", "create", argument=domain, options=account_of(case))), facts)
     show = command("identities", "show", argument=case.message.identity, options=account_of(case))
     text = (
         f"Publish the DNS records of the identity {case.message.identity}, wait until they are seen, then send again."
