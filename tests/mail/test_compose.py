@@ -351,6 +351,7 @@ def test_a_boundary_never_occurs_in_a_part() -> None:
 
 _LINE_TEXT = st.text(st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=120)
 _NAME = _LINE_TEXT.filter(lambda text: "=?" not in text).map(lambda text: " ".join(text.split()))
+_FILE_NAME = _NAME.filter(lambda name: name[:1] not in ("", "<"))  # the library takes <brackets> for quotes
 _BODY = st.lists(_LINE_TEXT, max_size=8).map("\n".join)
 
 
@@ -372,10 +373,7 @@ def read_mailbox(data: bytes) -> tuple[str, str]:
     subject=_NAME,
     text=st.none() | _BODY,
     html=st.none() | _BODY,
-    # The standard library's get_filename takes <angle brackets> for quotes.
-    files=st.lists(
-        st.tuples(_NAME.filter(lambda name: name[:1] not in ("", "<")), st.binary(max_size=300)), max_size=2
-    ),
+    files=st.lists(st.tuples(_FILE_NAME, st.binary(max_size=300)), max_size=2),
 )
 def test_the_standard_library_reads_the_same(
     display: str, subject: str, text: str | None, html: str | None, files: list[tuple[str, bytes]]
@@ -397,7 +395,5 @@ def test_the_standard_library_reads_the_same(
     for kind, body in (("plain", text), ("html", html)):
         if body is not None:
             assert body.rstrip("\n") == content_of(message.get_body((kind,))).rstrip("\n")
-    found = (
-        [(part.get_filename(), part.get_payload(decode=True)) for part in message.iter_attachments()] if files else []
-    )
-    assert files == found
+    parts = message.iter_attachments() if files else ()
+    assert files == [(part.get_filename(), part.get_payload(decode=True)) for part in parts]
