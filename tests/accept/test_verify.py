@@ -34,7 +34,7 @@ async def dns() -> AsyncIterator[LabDns]:
 
 @pytest.fixture
 async def verifier(world: World, dns: LabDns) -> AsyncIterator[Verifier]:
-    resolver = Resolver([dns.address], patience=0.2, rounds=1)
+    resolver = Resolver([dns.address], patience=1.0, rounds=1)
     yield Verifier(
         store=world.store,
         dns=resolver,
@@ -171,7 +171,7 @@ async def test_all_that_waits_is_looked_at_when_due(world: World, verifier: Veri
 
     async def asked() -> int:
         before = len([name for name, _ in dns.queries if name.startswith("_amazonses.bad")])
-        resolver = Resolver([dns.address], patience=0.2, rounds=1)
+        resolver = Resolver([dns.address], patience=1.0, rounds=1)
         await replace(verifier, dns=resolver).look_at_all()
         await resolver.close()
         return len([name for name, _ in dns.queries if name.startswith("_amazonses.bad")]) - before

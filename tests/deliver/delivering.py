@@ -62,7 +62,7 @@ async def delivering(
     verdicts = Verdicts()
     zones = zones or {"b.test": ["MX 10 mx.b.test"], "mx.b.test": ["A 127.0.0.1"]}
     async with LabDns(zones) as dns:
-        resolver = Resolver([dns.address], patience=0.1, rounds=1)
+        resolver = Resolver([dns.address], patience=1.0, rounds=1)
         deliverer = Deliverer(
             resolver=resolver,
             config=replace(config, port=port),

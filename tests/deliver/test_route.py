@@ -35,7 +35,7 @@ ZONES = {
 @pytest_asyncio.fixture
 async def resolver() -> AsyncIterator[Resolver]:
     async with LabDns(ZONES) as dns:
-        yield Resolver([dns.address], patience=0.1, rounds=1)
+        yield Resolver([dns.address], patience=1.0, rounds=1)
 
 
 def router(resolver: Resolver, config: DeliverConfig | None = None, seed: int = 1) -> Router:

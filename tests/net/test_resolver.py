@@ -24,7 +24,7 @@ ZONES = {
 async def test_answers_are_values_with_evidence() -> None:
     """Each status, in words that name server, answer, name and type."""
     async with LabDns(ZONES) as dns:
-        resolver = Resolver([dns.address], patience=0.1, rounds=1)
+        resolver = Resolver([dns.address], patience=1.0, rounds=1)
         found = await resolver.mx("b.test")
         assert (found.status, found.hosts) == (
             AnswerStatus.OK,
@@ -45,14 +45,14 @@ async def test_answers_are_values_with_evidence() -> None:
         "bare.test": (AnswerStatus.NODATA, f"{at} answered that bare.test has no MX record"),
         "fail.test": (AnswerStatus.SERVFAIL, f"{at} answered SERVFAIL for fail.test MX"),
         "no.test": (AnswerStatus.REFUSED, f"{at} answered REFUSED for no.test MX"),
-        "silent.test": (AnswerStatus.TIMEOUT, f"{at} did not answer for silent.test MX within 0.1 s"),
+        "silent.test": (AnswerStatus.TIMEOUT, f"{at} did not answer for silent.test MX within 1 s"),
     }
 
 
 async def test_an_address_is_there_or_the_graver_answer() -> None:
     """No address at all says so for both types; a failure is never hidden behind the other type's emptiness."""
     async with LabDns(ZONES) as dns:
-        resolver = Resolver([dns.address], patience=0.1, rounds=1)
+        resolver = Resolver([dns.address], patience=1.0, rounds=1)
         assert (await resolver.addresses("bare.test")).status is AnswerStatus.NODATA
         assert (await resolver.addresses("silent.test")).status is AnswerStatus.TIMEOUT
         assert (await resolver.addresses("nodomain.test")).status is AnswerStatus.NXDOMAIN
@@ -117,7 +117,7 @@ async def test_no_server_listens() -> None:
     """A server that cannot be reached is a failure in words, not an exception."""
     async with LabDns({}) as dns:
         gone = dns.address
-    answer = await Resolver([gone], patience=0.1, rounds=1).mx("b.test")
+    answer = await Resolver([gone], patience=1.0, rounds=1).mx("b.test")
     assert answer.status in (AnswerStatus.FAILED, AnswerStatus.TIMEOUT)
     assert gone in answer.text
 

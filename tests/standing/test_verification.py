@@ -32,7 +32,7 @@ def txt(record: str) -> str:
 
 async def seen(identity: Identity, zones: Mapping[str, Sequence[str]]) -> Found:
     async with LabDns(zones) as dns:
-        resolver = Resolver([dns.address], patience=0.2, rounds=1)
+        resolver = Resolver([dns.address], patience=1.0, rounds=1)
         try:
             return await look(identity, resolver, 7, bounce_domain="bounce.test")
         finally:
