@@ -188,6 +188,10 @@ LIVES: dict[str, Callable[[], Life]] = {
     "delivery_expired": lambda: _expired(own_limit=False),
     "delivery_expired-by-configuration-set": lambda: _expired(own_limit=True),
     "delivery_expired-without-attempt": lambda: Life(lifetime=HOUR).expired(),
+    "ip_blocklisted-behind-a-router": lambda: Life().answered(*REPLIES["ip_blocklisted"], source_ip="192.168.1.9"),
+    "ip_blocklisted-nowhere-named": lambda: Life().answered(
+        "554 5.7.1 Your IP is on our blocklist", source_ip="127.0.0.1"
+    ),
     "ip_blocklisted-widely": lambda: Life(history=BUSY).answered(*REPLIES["ip_blocklisted"]),
     "connection_failed-widely": lambda: Life(history=BUSY).failed(*FAILURES["connection_failed"]),
     "accepted_by_receiver": lambda: _taken().wait(26 * HOUR),

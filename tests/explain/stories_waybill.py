@@ -92,6 +92,12 @@ def _suppressed(**changes: str | Reason | int | None) -> Life:
     )
 
 
+def _taken_off() -> Life:
+    life = _suppressed()
+    life.entries.clear()
+    return life
+
+
 def _by_hand(**changes: str) -> Life:
     return _suppressed(author="operator", message_id=None, diagnostic=None, event=None, **changes)
 
@@ -207,6 +213,7 @@ LIVES: dict[str, Callable[[], Life]] = {
     ),
     "suppressed_account": _suppressed,
     "suppressed_account-by-hand": _by_hand,
+    "suppressed_account-taken-off": _taken_off,
     "suppressed_account-complaint": lambda: _suppressed(
         reason=Reason.COMPLAINT,
         author="rule:complaint-report",

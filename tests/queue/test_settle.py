@@ -119,6 +119,24 @@ def test_a_fault_inside_is_a_deferral() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cause", "words", "tail"),
+    [
+        (Cause.DNS_FAILURE, "127.0.0.1:53 did not answer", "421 4.4.0 Unable to lookup DNS for receiver.example"),
+        (Cause.CONNECTION_FAILED, "Connection refused by mx", "421 4.4.1 Failed to establish connection"),
+        (Cause.PROTOCOL_ERROR, "the server closed the connection", "451 4.0.0 Unknown"),
+    ],
+)
+def test_what_is_no_reply_is_told_in_sess_words(cause: Cause, words: str, tail: str) -> None:
+    """SES's text ends as SES's does; our own words stay beside it."""
+    delivery = replace(DELIVERY, status=Status.DELAYED, expires_at=START + 14 * HOUR)
+    settlement = settle_expiry(delivery, LastWord(cause=cause, diagnostic=words), own_limit=False, at=START)
+    (event,) = settlement.events
+    assert isinstance(event.fact, Expired)
+    assert f"smtp; 550 4.4.7 Message expired: unable to deliver in 840 minutes.<{tail}>" == event.fact.diagnostic
+    assert words == event.fact.last_diagnostic
+
+
+@pytest.mark.parametrize(
     ("lifetime", "own_limit", "minutes"), [(14 * HOUR, False, 840), (5 * MINUTE, True, 5), (1, True, 1)]
 )
 def test_expiry_in_sess_words(lifetime: int, own_limit: bool, minutes: int) -> None:

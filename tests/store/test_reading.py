@@ -127,6 +127,29 @@ async def test_history_of_a_cause(store: Store) -> None:
     assert (later.same_cause_messages, later.same_cause_domains, later.same_cause_since) == (1, 1, START + 3)
 
 
+async def test_history_of_an_expiry(store: Store) -> None:
+    """What has expired for another reason did not meet the same cause."""
+    expired = [
+        await fate(store, f"a@{name}.example", Status.DELAYED, START + place)
+        for place, name in enumerate(("dns", "full", "dns-too"))
+    ]
+    causes = (Cause.DNS_FAILURE, Cause.MAILBOX_FULL, Cause.DNS_FAILURE)
+    for delivery, cause in zip(expired, causes, strict=True):
+        await store.settle(
+            Settlement(
+                delivery_id=delivery.id,
+                status=Status.BOUNCED,
+                cause=Cause.DELIVERY_EXPIRED,
+                underlying_cause=cause,
+                events=(),
+            )
+        )
+    last = await store.delivery(expired[2].id)
+    assert last is not None
+    history = await store.history(last, START + HOUR)
+    assert (1, 1) == (history.same_cause_messages, history.same_cause_domains)
+
+
 async def test_a_complaint_was_delivered(store: Store) -> None:
     """A complaint does not hide when the message was delivered."""
     first = await fate(store, "bob@receiver.example", Status.DELIVERED)

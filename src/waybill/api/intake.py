@@ -20,12 +20,12 @@ from waybill.api.validate import validate
 class Limits:
     """Bounds on request bodies, in bytes.
 
-    ``rest`` holds a message of 40 MiB in base64 and a megabyte besides; ``query`` one of 10 MiB even where every byte
+    ``rest`` holds a message whose base64 has 40 MiB, which is SES's limit, and a little besides; ``query`` one of 10 MiB even where every byte
     is percent-encoded. ``in_flight`` bounds all bodies of the process together, those on disk included;
     ``large_at_once`` how many of those on disk are in memory at a time.
     """
 
-    rest: int = 57_000_000
+    rest: int = 40 * 1024 * 1024 + 256 * 1024
     query: int = 33_000_000
     in_flight: int = 512 * 1024 * 1024
     large_at_once: int = 2

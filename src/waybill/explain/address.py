@@ -83,6 +83,13 @@ def tell(case: Case) -> Telling:
     )
 
 
+def _stands(case: Case, entry: Suppression) -> bool:
+    """Whether the entry that stopped the message is on its list still."""
+    return _is_simulated(entry) or any(
+        (now.account, now.address.lower()) == (entry.account, entry.address.lower()) for now in case.suppressions
+    )
+
+
 def _is_simulated(entry: Suppression) -> bool:
     return entry.author == "rule:simulator"
 
@@ -92,7 +99,10 @@ def _why(case: Case, entry: Suppression, whose: str) -> str:
         return "The recipient has unsubscribed."
     if _is_simulated(entry):
         return f"The mailbox simulator's address behaves as if it were on {whose}."
-    on_list = f"The address is on {whose} since {clock(entry.at)}"
+    if _stands(case, entry):
+        on_list = f"The address is on {whose} since {clock(entry.at)}"
+    else:
+        on_list = f"The address was then on {whose} (added {clock(entry.at)}; it is on it no more)"
     if not entry.author.startswith("rule:"):
         return f"{on_list}, put there by {author(entry.author)}."
     why = "because the recipient complained" if entry.reason is Reason.COMPLAINT else "because mail to it bounced"
@@ -115,13 +125,19 @@ def _remedies(case: Case, entry: Suppression, *, on_global: bool) -> tuple[Remed
     who = Who.OPERATOR if on_global else Who.SENDER
     if case.cause is Cause.UNSUBSCRIBED:
         return (Remedy(who=Who.NOBODY, text="Nothing: respect it. Only the recipient can opt in again."),)
+    if not _stands(case, entry):
+        remedies = [sender("The address is off that list now: send the message again, Waybill does not resend.")]
+        return (*remedies, *_look_at_origin(entry))
     again = "then send again: Waybill does not resend"
     if entry.reason is Reason.COMPLAINT:
         text = f"Take it off only if the recipient has asked you to write again; {again}."
     else:
         text = f"If the address is right and takes mail again, take it off the list; {again}."
-    remedies = [Remedy(who=who, text=text, command=take_off_list(case, entry.address, on_global=on_global))]
-    if entry.message_id:
-        text = "The message that caused the entry:"
-        remedies.append(sender(text, command("explain", argument=entry.message_id)))
-    return tuple(remedies)
+    take_off = Remedy(who=who, text=text, command=take_off_list(case, entry.address, on_global=on_global))
+    return (take_off, *_look_at_origin(entry))
+
+
+def _look_at_origin(entry: Suppression) -> tuple[Remedy, ...]:
+    if not entry.message_id:
+        return ()
+    return (sender("The message that caused the entry:", command("explain", argument=entry.message_id)),)

@@ -11,6 +11,7 @@ from waybill.model.cause import CATALOGUE, Branch, Responder, Scope
 from waybill.model.event import Attempted, BounceReceived, EventKind
 from waybill.model.message import Status
 from waybill.model.outcome import Attempt, Outcome, Result
+from waybill.model.simulator import is_simulated
 
 _ABOUT = {
     Scope.RECIPIENT_DOMAIN: "the recipient's domain or its server",
@@ -98,9 +99,9 @@ def _effect_of(case: Case, attempt: Attempt) -> str | None:
     if outcome.result is not Result.BOUNCED or case.delivery.status is not Status.BOUNCED:
         return None
     if outcome.suppress:
-        return (
-            "The address was put on no suppression list: the mailbox simulator's never are, and suppression can be off."
-        )
+        if is_simulated(case.recipient):
+            return "The address was put on no suppression list: the mailbox simulator's never are."
+        return "The address was put on no suppression list: suppression for bounces is off for this message."
     return f"The address was NOT put on a suppression list: {_why_not_listed(outcome)}."
 
 

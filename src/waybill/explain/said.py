@@ -1,5 +1,6 @@
 """What an answer says, in one clause for people: who said it, and what it means, filled with the case's own names."""
 
+import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,10 +78,31 @@ def from_domain(case: Case) -> str:
     return case.message.sender.rpartition("@")[2] or "the sender's domain"
 
 
+_IPV4 = re.compile(r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?!\w)")
+_LOCAL = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        *("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"),
+        *("::1/128", "fc00::/7", "fe80::/10"),
+    )
+)
+
+
 def source_ip(case: Case) -> str | None:
-    """The IP that the newest attempt came from, where the ledger has it."""
+    """The IP that the receiver saw in the newest attempt: the one that its reply names, else the one we sent from.
+
+    None where the ledger has none, or one of our own network only: behind a translating router the receiver sees another.
+    """
     attempt = case.last_attempt
-    return attempt.source_ip if attempt else None
+    if attempt is None:
+        return None
+    reply = attempt.outcome.reply
+    named = [ip for ip in _IPV4.findall(" ".join(reply.lines)) if ip != attempt.ip] if reply else []
+    if named:
+        return str(named[0])
+    if attempt.source_ip is None or any(ipaddress.ip_address(attempt.source_ip) in network for network in _LOCAL):
+        return None
+    return attempt.source_ip
 
 
 def _sending_ip(case: Case) -> str:

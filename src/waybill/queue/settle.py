@@ -1,5 +1,6 @@
 """From an attempt to the settlement that the ledger writes: pure."""
 
+import re
 from collections.abc import Iterable
 
 from waybill.deliver.suppress import additions, entries_for, grounds_of_bounce
@@ -112,17 +113,29 @@ def last_word(events: Iterable[Event], recipient: str) -> LastWord:
     return found
 
 
+_REPLY = re.compile(r"[245]\d\d[ -]")
+
+
+def _tail(last: LastWord, delivery: Delivery) -> str:
+    """The last words as SES writes them behind its own: a reply verbatim, and for what is no reply its text of the kind."""
+    words = last.diagnostic.removeprefix("smtp; ")
+    if _REPLY.match(words):
+        return words
+    if last.cause is Cause.DNS_FAILURE:
+        return f"421 4.4.0 Unable to lookup DNS for {delivery.domain}"
+    if last.cause is Cause.CONNECTION_FAILED:
+        return "421 4.4.1 Failed to establish connection"
+    return "451 4.0.0 Unknown"
+
+
 def settle_expiry(delivery: Delivery, last: LastWord, *, own_limit: bool, at: Instant) -> Settlement:
-    """What running out of time writes. The last real cause and words are kept; SES's text carries them in brackets.
+    """What running out of time writes. The last real cause and words are kept; SES's text carries them, in its own words, in brackets.
 
     ``own_limit`` says that the configuration set's MaxDeliverySeconds ended it, not the installation's limit.
     """
     limit = delivery.expires_at - delivery.accepted_at
     minutes = max(1, round(limit / MINUTE))
-    diagnostic = (
-        f"smtp; 550 4.4.7 Message expired: unable to deliver in {minutes} minutes."
-        f"<{last.diagnostic.removeprefix('smtp; ')}>"
-    )
+    diagnostic = f"smtp; 550 4.4.7 Message expired: unable to deliver in {minutes} minutes.<{_tail(last, delivery)}>"
     fact = Expired(
         underlying_cause=last.cause,
         last_diagnostic=last.diagnostic,

@@ -138,8 +138,15 @@ def history(connection: sqlite3.Connection, delivery: Delivery, now: Instant) ->
     ).fetchall()[0]
     by_cause = connection.execute(
         f"SELECT count(DISTINCT d.message), count(DISTINCT d.domain), min(d.updated_at) FROM deliveries d"
-        f" WHERE d.cause = :cause AND d.accepted_at >= :day AND {_FAILURE} AND d.account = :account AND d.message IS NOT :own",
-        {"cause": delivery.cause, "account": delivery.account, "day": day, "own": own},
+        " WHERE d.cause = :cause AND d.underlying_cause IS :underlying AND d.accepted_at >= :day"
+        f" AND {_FAILURE} AND d.account = :account AND d.message IS NOT :own",
+        {
+            "cause": delivery.cause,
+            "underlying": delivery.underlying_cause,
+            "account": delivery.account,
+            "day": day,
+            "own": own,
+        },
     ).fetchall()[0]
     return DomainHistory(
         delivered_to_domain=by_domain[0],
