@@ -12,6 +12,7 @@ from rich.text import Text
 from waybill.explain import Explanation
 from waybill.explain.record import Delay, RecipientExplanation, Remedy, Verdict, Who
 from waybill.explain.words import clock, span
+from waybill.model.cause import Cause, Responder
 from waybill.model.clock import SECOND, rfc3339
 from waybill.model.event import Attempted
 from waybill.model.message import Source, Status
@@ -97,7 +98,7 @@ def show_explanation(explanation: Explanation, console: Console, *, config: Path
         if number:
             _print(console, Text())
         _show_recipient(recipient, console, config)
-        _row(console, "Time", describe_delay(recipient.delay, explanation.source))
+        _row(console, "Time", describe_delay(recipient.delay, explanation.source, reached=_reached(recipient)))
         _show_verdicts(recipient, console)
     subject = f'   "{explanation.subject}"' if explanation.subject else ""
     sender = explanation.sender or "(no sender)"
@@ -157,14 +158,20 @@ def _show_remedies(remedies: Sequence[Remedy], console: Console, config: Path | 
         said = remedy.who
 
 
-def describe_delay(delay: Delay, source: Source) -> str:
+def _reached(recipient: RecipientExplanation) -> bool:
+    """Whether a receiver answered; where none did, the waits were for the DNS or the network, perhaps our own."""
+    nobody = recipient.telling.responder in {Responder.DNS, Responder.NETWORK}
+    return not nobody and recipient.underlying_cause not in {Cause.DNS_FAILURE, Cause.CONNECTION_FAILED}
+
+
+def describe_delay(delay: Delay, source: Source, *, reached: bool = True) -> str:
     """Where the time went, in words. An API client dates its request in whole seconds, so less than one is not known."""
     before = delay.before_acceptance_ms
     vague = source is not Source.SMTP and before is not None and before < SECOND
     parts = (
         ("before us", "under 1 s" if vague else before),
         ("in Waybill", delay.in_waybill_ms),
-        ("at the receiver", delay.at_receiver_ms),
+        ("at the receiver" if reached else "for the DNS or network", delay.at_receiver_ms),
     )
     lengths = ((name, span(part) if isinstance(part, int) else part) for name, part in parts)
     return " · ".join(f"{name} {length}" for name, length in lengths if length) or "not known"
