@@ -176,6 +176,11 @@ LIVES: dict[str, Callable[[], Life]] = {
         *REPLIES["user_unknown"]
     ),
     "user_unknown-dashed-address": lambda: Life(recipient="-anna@firma.example").answered("550 5.1.1 User unknown"),
+    "user_unknown-simulator-later": lambda: (
+        _simulated("later-bounce", "250 2.6.0 Ok: taken by the mailbox simulator")
+        .wait(SECOND)
+        .returned("550 5.1.1 User unknown in virtual mailbox table")
+    ),
     "user_unknown-simulator": lambda: _simulated("bounce", "550 5.1.1 user unknown"),
     "policy_rejected-later": lambda: _taken().wait(SECOND).returned("554 5.7.1 Message rejected due to local policy"),
     "delivery_expired-elsewhere": lambda: (

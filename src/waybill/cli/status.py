@@ -43,7 +43,7 @@ def judge(health: Health, at: Instant) -> dict[str, dict[str, str]]:
     figures, stuck = health.figures, health.untouched
     parts = {"store": {"state": "ok", "evidence": f"{figures.events} events, {figures.bytes} bytes"}}
     waiting = sum(figures.deliveries.get(status, 0) for status in (Status.QUEUED, Status.DELAYED))
-    evidence = f"{waiting} recipients wait{_since(figures.oldest_queued_at)}"
+    evidence = f"{waiting} {'recipient waits' if waiting == 1 else 'recipients wait'}{_since(figures.oldest_queued_at)}"
     if stuck:
         evidence += f"; no worker has touched {stuck[0].message.id}, which is due: is waybill serve running?"
     parts["queue"] = {"state": "failing" if stuck else "ok", "evidence": evidence}

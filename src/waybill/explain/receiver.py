@@ -135,7 +135,11 @@ def tell_returned(case: Case) -> Telling:
     delivered = case.event_of(EventKind.DELIVERED)
     if delivered is not None and isinstance(delivered.fact, Attempted):
         evidence.append(attempt_evidence(delivered, delivered.fact))
-    unlisted = "The address was NOT put on a suppression list by this report."
+    unlisted = (
+        "The address was put on no suppression list: the mailbox simulator's never are."
+        if is_simulated(case.recipient)
+        else "The address was NOT put on a suppression list by this report."
+    )
     return Telling(
         headline=f"{case.recipient}: came back in a bounce mail, after it had been taken. {sentence(clause(said, case))}",
         evidence=(*evidence, *context_evidence(case)),

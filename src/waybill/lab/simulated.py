@@ -272,7 +272,7 @@ SPAM = (
     _content(
         "dmarc",
         Cause.AUTH_FAILED,
-        "550 5.7.1 Unauthenticated email from example.com is not accepted due to domain's DMARC policy.",
+        "550 5.7.1 Unauthenticated email from this domain is not accepted due to domain's DMARC policy.",
         "DMARC fails, and the domain's policy says to reject.",
     ),
     _refusal(
