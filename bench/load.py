@@ -23,18 +23,18 @@ import uvloop
 SIZE = 5_000
 DOMAINS = 10
 LINE = "The quick brown fox jumps over the lazy dog, and then does it once more.\r\n"
-TEXT = LINE * (SIZE // len(LINE))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """What to send, to where and as whom."""
+    """What to send, to where and as whom. Without a key, SMTP clients do not authenticate themselves."""
 
     host: str
     port: int
     count: int
     connections: int
     sender: str
+    size: int
     configuration_set: str
     key: str
     secret: str
@@ -64,6 +64,11 @@ class Tally:
             self.errors.append(error)
 
 
+def text_of(size: int) -> str:
+    """So many octets of text, in whole lines."""
+    return LINE * max(1, size // len(LINE))
+
+
 def recipient(number: int) -> str:
     """A mailbox that nobody else has, in one of ten domains."""
     return f"user{number}@sink{number % DOMAINS}.bench.example"
@@ -79,14 +84,14 @@ def signed_requests(job: Job) -> list[bytes]:
         key = hmac.digest(key, part.encode(), "sha256")
     host = f"{job.host}:{job.port}"
     path, names = "/v2/email/outbound-emails", "content-type;host;x-amz-date"
-    requests = []
+    requests, text = [], text_of(job.size)
     for number in range(job.count):
         body = json.dumps(
             {
                 "FromEmailAddress": job.sender,
                 "Destination": {"ToAddresses": [recipient(number)]},
                 "ConfigurationSetName": job.configuration_set,
-                "Content": {"Simple": {"Subject": {"Data": f"Bench {number}"}, "Body": {"Text": {"Data": TEXT}}}},
+                "Content": {"Simple": {"Subject": {"Data": f"Bench {number}"}, "Body": {"Text": {"Data": text}}}},
             }
         ).encode()
         fields = f"content-type:application/json\nhost:{host}\nx-amz-date:{stamp}\n"
@@ -153,13 +158,14 @@ def _content_length(head: bytes) -> int:
 
 def smtp_messages(job: Job) -> Iterator[tuple[bytes, bytes]]:
     """Envelopes and contents."""
+    text = text_of(job.size)
     for number in range(job.count):
         to = recipient(number)
         envelope = f"MAIL FROM:<{job.sender}>\r\nRCPT TO:<{to}>\r\nDATA\r\n"
         content = (
             f"From: {job.sender}\r\nTo: {to}\r\nSubject: Bench {number}\r\nMIME-Version: 1.0\r\n"
             f"X-SES-CONFIGURATION-SET: {job.configuration_set}\r\n"
-            f"Content-Type: text/plain; charset=utf-8\r\n\r\n{TEXT}.\r\n"
+            f"Content-Type: text/plain; charset=utf-8\r\n\r\n{text}.\r\n"
         )
         yield envelope.encode(), content.encode()
 
@@ -169,7 +175,9 @@ class SmtpClient(asyncio.Protocol):
 
     def __init__(self, messages: Iterator[tuple[bytes, bytes]], job: Job, tally: Tally) -> None:
         secret = base64.b64encode(f"\0{job.key}\0{job.password}".encode()).decode()
-        self._opening = iter((b"EHLO load.bench.example\r\n", f"AUTH PLAIN {secret}\r\n".encode()))
+        auth = [f"AUTH PLAIN {secret}\r\n".encode()] if job.key else []
+        self._opening = [b"EHLO load.bench.example\r\n", *auth]
+        self._open = False
         self._messages = messages
         self._tally = tally
         self._pending = b""
@@ -201,18 +209,18 @@ class SmtpClient(asyncio.Protocol):
             self._sent = None
             if not self._content:
                 self._finish()
-        elif code in (b"220", b"235", b"250") and self._opening is not None:
-            self._open(code)
+        elif code in (b"220", b"235", b"250") and not self._open:
+            self._greet()
 
-    def _open(self, code: bytes) -> None:
+    def _greet(self) -> None:
         assert self._transport is not None
-        command = next(self._opening, None)
-        if command is not None:
-            self._transport.write(command)
-        elif code == b"235":
-            self._transport.write(self._next_envelope())
-            if not self._content:
-                self._finish()
+        if self._opening:
+            self._transport.write(self._opening.pop(0))
+            return
+        self._open = True
+        self._transport.write(self._next_envelope())
+        if not self._content:
+            self._finish()
 
     def _next_envelope(self) -> bytes:
         envelope, self._content = next(self._messages, (b"", b""))

@@ -1,12 +1,16 @@
 """The service under measurement: a store with what the load needs, the real process tree, and what it used."""
 
 import asyncio
+import contextlib
+import json
 import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from waybill.mail.dkim import RSA, generate_ed25519, generate_rsa
 from waybill.model.clock import now
@@ -56,8 +60,8 @@ class Usage:
     peak_mib: float
 
 
-async def prepare(setup: Setup) -> Path:
-    """Makes the store and the settings file; the file's path."""
+async def prepare(setup: Setup, delivery: Mapping[str, object]) -> Path:
+    """Makes the store and the settings file, with these further settings of delivery; the file's path."""
     database = setup.data / "waybill.db"
     store = await open_store(f"sqlite:///{database}", clock=now)
     await store.put(Account(account=INSTALLATION, name=DEFAULT_ACCOUNT, created_at=now()))
@@ -67,6 +71,7 @@ async def prepare(setup: Setup) -> Path:
     await store.close()
     config = setup.data / "waybill.toml"
     file = f'file = "{setup.data / "events.jsonl"}"' if setup.events else ""
+    more = "".join(f", {key} = {json.dumps(value)}" for key, value in delivery.items())
     config.write_text(
         f"""store = "sqlite:///{database}"
 service = {{ simulator = false }}
@@ -74,7 +79,7 @@ http = {{ listen = "127.0.0.1:0" }}
 submission = {{ listen = "127.0.0.1:0" }}
 inbound = {{ listen = "127.0.0.1:0" }}
 dns = {{ servers = ["{setup.dns}"] }}
-delivery = {{ hostname = "waybill.bench.example", port = {setup.sink_port}, allow_private = true }}
+delivery = {{ hostname = "waybill.bench.example", port = {setup.sink_port}, allow_private = true{more} }}
 [publish]
 {file}
 """
@@ -107,9 +112,9 @@ class Service:
         self.smtp = smtp
 
     @classmethod
-    async def start(cls, setup: Setup) -> "Service":
+    async def start(cls, setup: Setup, delivery: Mapping[str, object] = MappingProxyType({})) -> "Service":
         """Starts it and waits until it is ready. Raises: RuntimeError: it does not come up."""
-        config = await prepare(setup)
+        config = await prepare(setup, delivery)
         environment = dict(os.environ)
         if setup.profiles is not None:
             environment |= {
@@ -128,6 +133,11 @@ class Service:
         http = words[words.index("HTTP") + 1]
         smtp = words[words.index("SMTP") + 1]
         return cls(process, int(http.rpartition(":")[2]), int(smtp.rpartition(":")[2]))
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process."""
+        return self._process.pid
 
     def usage(self) -> dict[str, Usage]:
         """What the supervisor and each worker have used until now."""
@@ -153,6 +163,16 @@ def usage_of(pid: int) -> Usage:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     peak = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
     return Usage(cpu=(int(fields[11]) + int(fields[12])) / TICKS, peak_mib=int(peak.split()[1]) / 1024)
+
+
+def cpu_of_tree(pid: int) -> float:
+    """CPU seconds that a process and all below it have used, those that have ended and were waited for included."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    used = sum(map(int, fields[11:15])) / TICKS
+    for child in children_of(pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended just now
+            used += cpu_of_tree(child)
+    return used
 
 
 def used_between(before: dict[str, Usage], after: dict[str, Usage]) -> dict[str, dict[str, float]]:

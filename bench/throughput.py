@@ -11,19 +11,17 @@ import os
 import statistics
 import sys
 import tempfile
-import time
-from asyncio.subprocess import PIPE, Process
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from load import DOMAINS, Job
+from drive import Sink, arrived, running_sink, send
+from load import DOMAINS, SIZE, Job
 from service import CONFIGURATION_SET, DOMAIN, KEY, Service, Setup, usage_of, used_between
 
 from waybill.lab.dns import LabDns
 from waybill.submission.password import smtp_password
 
-HERE = Path(__file__).parent
 REGION = "us-east-1"
 
 
@@ -35,76 +33,46 @@ class Case:
     workers: int
     signing: str
     events: bool
+    size: int = SIZE
 
     @property
     def name(self) -> str:
         """The case in words."""
         signed = "unsigned" if self.signing == "none" else self.signing
-        return f"{self.protocol}, {self.workers} worker{'s' * (self.workers > 1)}, {signed}{', no events' * (not self.events)}"
-
-
-class Sink:
-    """The sink's process."""
-
-    def __init__(self, process: Process, port: int) -> None:
-        self.process = process
-        self.port = port
-
-    @classmethod
-    async def start(cls) -> "Sink":
-        """Starts it."""
-        process = await asyncio.create_subprocess_exec(sys.executable, HERE / "sink.py", stdin=PIPE, stdout=PIPE)
-        assert process.stdout is not None
-        return cls(process, int(await process.stdout.readline()))
-
-    async def counts(self) -> dict[str, Any]:
-        """What has come until now."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(b"?\n")
-        counts: dict[str, Any] = json.loads(await self.process.stdout.readline())
-        return counts
-
-    async def stop(self) -> None:
-        """Ends it."""
-        if self.process.returncode is None:
-            self.process.terminate()
-        await self.process.wait()
+        size = f", {self.size:,} octets" if self.size != SIZE else ""
+        workers = f"{self.workers} worker{'s' * (self.workers > 1)}"
+        return f"{self.protocol}, {workers}, {signed}{size}{', no events' * (not self.events)}"
 
 
 async def measure(case: Case, arguments: argparse.Namespace) -> dict[str, Any]:
     """The figures of one run. Raises: RuntimeError: a message was refused, or did not arrive in time."""
     zones = {f"sink{number}.bench.example": ["MX 10 mx.bench.example"] for number in range(DOMAINS)}
     with tempfile.TemporaryDirectory(prefix="waybill-bench-", dir=arguments.data) as folder:
-        async with LabDns(zones | {"mx.bench.example": ["A 127.0.0.1"]}) as dns:
-            sink = await Sink.start()
+        async with LabDns(zones | {"mx.bench.example": ["A 127.0.0.1"]}) as dns, running_sink() as sink:
+            setup = Setup(
+                data=Path(folder),
+                workers=case.workers,
+                signing=case.signing,
+                events=case.events,
+                dns=dns.address,
+                sink_port=sink.port,
+                profiles=arguments.profiles,
+            )
+            service = await Service.start(setup)
             try:
-                setup = Setup(
-                    data=Path(folder),
-                    workers=case.workers,
-                    signing=case.signing,
-                    events=case.events,
-                    dns=dns.address,
-                    sink_port=sink.port,
-                    profiles=arguments.profiles,
-                )
-                service = await Service.start(setup)
-                try:
-                    return await _run(case, arguments, service, sink)
-                finally:
-                    await service.stop()
+                return await _run(case, arguments, service, sink)
             finally:
-                await sink.stop()
+                await service.stop()
 
 
 async def _run(case: Case, arguments: argparse.Namespace, service: Service, sink: Sink) -> dict[str, Any]:
     await _load(case, arguments, service, arguments.warm_up)
-    await _arrived(sink, arguments.warm_up, arguments.patience)
+    await arrived(sink, arguments.warm_up, arguments.patience)
     await asyncio.sleep(1.0)
     before, sink_before = service.usage(), usage_of(sink.process.pid)
     counts_before = await sink.counts()
     load = await _load(case, arguments, service, arguments.messages)
-    counts = await _arrived(sink, arguments.warm_up + arguments.messages, arguments.patience)
+    counts = await arrived(sink, arguments.warm_up + arguments.messages, arguments.patience)
     await asyncio.sleep(1.0)  # the last settlements and events
     used = used_between(before, service.usage())
     sink_cpu = usage_of(sink.process.pid).cpu - sink_before.cpu
@@ -133,34 +101,17 @@ async def _load(case: Case, arguments: argparse.Namespace, service: Service, cou
         count=count,
         connections=arguments.connections,
         sender=f"bench@{DOMAIN}",
+        size=case.size,
         configuration_set=CONFIGURATION_SET,
         key=KEY.name,
         secret=KEY.secret,
         password=smtp_password(KEY.secret, REGION),
         region=REGION,
     )
-    command = (sys.executable, HERE / "load.py", case.protocol, json.dumps(asdict(job)))
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), arguments.patience)
-    except TimeoutError:
-        process.kill()
-        raise RuntimeError(f"{case.name}: the load took over {arguments.patience} s") from None
-    if process.returncode:
-        raise RuntimeError(f"{case.name}: the load ended with code {process.returncode}; its words stand above")
-    figures: dict[str, Any] = json.loads(output)
-    if figures["errors"] or figures["accepted"] != count:
-        raise RuntimeError(f"{case.name}: {figures['accepted']} of {count} were accepted: {figures['errors']}")
-    return figures
-
-
-async def _arrived(sink: Sink, count: int, patience: float) -> dict[str, Any]:
-    deadline = time.monotonic() + patience
-    while (counts := await sink.counts())["messages"] < count:
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"only {counts['messages']} of {count} messages arrived within {patience} s")
-        await asyncio.sleep(0.1)
-    return counts
+        return await send(job, case.protocol, arguments.patience)
+    except RuntimeError as error:
+        raise RuntimeError(f"{case.name}: {error}") from None
 
 
 def median_of(runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -210,6 +161,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--protocols", nargs="+", choices=["smtp", "api"], default=["smtp", "api"])
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--signing", nargs="+", choices=["rsa", "ed25519", "none"], default=["rsa"])
+    parser.add_argument("--sizes", nargs="+", type=int, default=[SIZE], help="octets of a message's text")
     parser.add_argument("--no-events", action="store_true", help="publish nothing; else a file of JSON lines")
     parser.add_argument("--messages", type=int, default=3_000, help="in a run (default: %(default)s)")
     parser.add_argument("--warm-up", type=int, default=200, help="sent before the clock starts")
@@ -228,8 +180,9 @@ async def main() -> None:
     """Runs every case and prints the table."""
     arguments = parse_arguments()
     cases = [
-        Case(protocol=protocol, workers=workers, signing=signing, events=not arguments.no_events)
+        Case(protocol=protocol, workers=workers, signing=signing, events=not arguments.no_events, size=size)
         for protocol in arguments.protocols
+        for size in arguments.sizes
         for workers in arguments.workers
         for signing in arguments.signing
     ]

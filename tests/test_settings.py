@@ -31,6 +31,8 @@ PUBLIC: dict[str, dict[str, object]] = {
         "port": 25,
         "allow_private": False,
         "relay": "",
+        "dane": True,
+        "mta_sts": True,
         "retry": ["1m", "5m", "15m", "30m", "1h"],
         "max_lifetime": "14h",
     },
@@ -63,7 +65,7 @@ def test_every_setting_has_a_meaning_and_a_default_that_is_allowed() -> None:
             count += 1
             assert field.metadata["meaning"].endswith(".")
             assert field.metadata["parse"](field.metadata["toml"]) == getattr(record, key)
-    assert count <= 25
+    assert count <= 40
 
 
 def test_a_file(tmp_path: Path) -> None:
@@ -152,7 +154,10 @@ def test_which_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("[http]\npublic_url = 'http://['", "it must be an http:// or https:// URL, or empty"),
         ("[inbound]\nbounce_domain = ''", "inbound.bounce_domain = '' is not allowed; it must be a domain name"),
         ("[dns]\nservers = ['dns.example']", "dns.servers = ['dns.example'] is not allowed; it must be a list of IP"),
-        ("[delivery]\nsource_addresses = ['x']", 'it must be a list of IP addresses such as ["192.0.2.1"]'),
+        (
+            "[delivery]\nsource_addresses = ['192.0.2.1', '192.0.2.1 m.test']",
+            'it must be a list of different IP addresses, with an EHLO name or without: ["192.0.2.7", "192.0.2.8 m8.example.com"]',
+        ),
         ("[delivery]\nport = 0", "delivery.port = 0 is not allowed; it must be a port from 1 to 65535"),
         ("[delivery]\nallow_private = 1", "delivery.allow_private = 1 is not allowed; it must be true or false"),
         ("[delivery]\nretry = []", 'it must be a list of at least one duration such as ["1m", "5m"]'),
@@ -173,6 +178,7 @@ def test_which_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "[publish]\nca_file = 'gone.pem'",
             "publish.ca_file = 'gone.pem' is not allowed; it must be a file that exists",
         ),
+        ("[inbound]\ntls_key = 'x.pem'", "inbound.tls_cert is missing; STARTTLS needs both tls_cert and tls_key"),
         ("[submission]\ntls_cert = 'x.pem'", "submission.tls_key is missing; STARTTLS needs both tls_cert and tls_key"),
         ("x = ?", "not a TOML file: Invalid value (at line 1, column 5)"),
         (f"x = {'[' * 5000}", "not a TOML file"),
@@ -266,6 +272,7 @@ def test_any_value_is_taken_or_refused_in_words(field: Any, value: object) -> No
     ("text", "error"),
     [
         ("[submission]\ntls_cert = '{junk}'\ntls_key = '{junk}'", "they must be PEM files of a certificate chain"),
+        ("[inbound]\ntls_cert = '{junk}'\ntls_key = '{junk}'", "inbound.tls_cert = "),
         ("[publish]\nca_file = '{junk}'", "it must be a PEM file of certificates"),
         ("[publish]\nfile = '{junk}/events.jsonl'", "it must be a file in a folder that exists"),
         ("[publish]\nfile = '/'", "it must be a file in a folder that exists"),

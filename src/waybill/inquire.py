@@ -4,8 +4,11 @@ from dataclasses import dataclass, replace
 
 from waybill.explain import Explanation, Facts, explain
 from waybill.mail.address import AddressError, canonical
+from waybill.model.cause import Cause
 from waybill.model.clock import Instant
+from waybill.model.message import Delivery
 from waybill.store.protocol import Search, Store
+from waybill.store.queueing import Selection
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,13 +64,22 @@ async def gather(store: Store, message_id: str, now: Instant) -> Facts | None:
     if ledger is None:
         return None
     history = {delivery.id: await store.history(delivery, now) for delivery in ledger.deliveries}
+    held = [one for one in ledger.deliveries if one.cause is Cause.HELD_BY_WAYBILL]
     return Facts(
         message=ledger.message,
         deliveries=ledger.deliveries,
         events=ledger.events,
         suppressions=ledger.suppressions,
         history=history,
+        sites={one.id: await _site(store, one, now) for one in held},
     )
+
+
+async def _site(store: Store, delivery: Delivery, now: Instant) -> str:
+    """Where the delivery's mail goes, as far as it was ever learned."""
+    own = Selection(message_id=delivery.message_id, domain=delivery.domain)
+    found = await store.queue_by_site(now, selection=own, limit=1)
+    return found[0].site if found else delivery.domain
 
 
 async def inquire(store: Store, key: str, now: Instant, account: str | None = None) -> Explanation | None:

@@ -40,7 +40,7 @@ class Desk:
     open: bool = True
     taken: list[Claim] = field(default_factory=list)
 
-    def has_room(self, recipients: Iterable[str]) -> bool:
+    def has_room(self, recipients: Iterable[str], account: str) -> bool:
         return self.open
 
     def offer(self, claims: Sequence[Claim]) -> None:

@@ -25,6 +25,7 @@ async def topic(world: World, name: str = "events") -> str:
 
 async def test_options_at_creation(world: World) -> None:
     """Options given at creation are those that Get shows."""
+    await world.v2("CreateDedicatedIpPool", PoolName="pool")
     options: dict[str, Any] = {
         "TrackingOptions": {"CustomRedirectDomain": "c.y.example", "HttpsPolicy": "REQUIRE"},
         "DeliveryOptions": {"TlsPolicy": "REQUIRE", "SendingPoolName": "pool", "MaxDeliverySeconds": 300},

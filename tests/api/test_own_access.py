@@ -37,12 +37,16 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
+async def no_status() -> dict[str, Any]:
+    return {"parts": {}}
+
+
 async def ask(store: Store, target: str, peer: str, fields: dict[str, str] | None = None) -> Response:
     resolver = Resolver(["127.0.0.1:1"])
     verifier = Verifier(
         store=store, dns=resolver, clock=now, public_url="http://x", bounce_domain="b.example", every_sender=False
     )
-    app = own_app(OwnApi(store=store, clock=now, verifier=verifier, ready=lambda: True))
+    app = own_app(OwnApi(store=store, clock=now, verifier=verifier, ready=lambda: True, status=no_status))
     fields = {"Host": HOST if "Signature" in f"{target} {fields}" else "127.0.0.1:8025", **(fields or {})}
     headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
     scope = scope_of(Request(method="GET", target=target))
@@ -104,6 +108,15 @@ async def test_a_signed_request_sees_its_own_account(store: Store) -> None:
     assert [] == ids(await ask(store, target, "192.0.2.9", signed(target, "AKIATHEIRS")))
     named = f"/api/messages?account={OURS}"
     assert [] == ids(await ask(store, named, "192.0.2.9", signed(named, "AKIATHEIRS")))
+
+
+async def test_the_status_is_the_operators(store: Store) -> None:
+    """It speaks of every account's mail: a signed request is refused in words."""
+    target = "/api/status"
+    assert {"parts": {}} == json.loads((await ask(store, target, "127.0.0.1")).body)
+    assert 403 == (await ask(store, target, "192.0.2.9")).status
+    response = await ask(store, target, "192.0.2.9", signed(target, "AKIAOURS"))
+    assert (403, True) == (response.status, "for its operator" in json.loads(response.body)["error"])
 
 
 async def test_anothers_message_is_not_found(store: Store) -> None:

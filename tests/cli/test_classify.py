@@ -28,6 +28,13 @@ def test_one_reply_is_told_to_people_and_programs(run: Run) -> None:
     assert "ses          Permanent / General\n" in text
 
 
+def test_unknown_words_show_what_they_are_counted_by(run: Run) -> None:
+    """A reply that its code alone decided has a fingerprint; one whose words are known has none."""
+    told = rows(run("classify", "550 5.7.1 Go away, 4XyZ12ab99", "--json"))
+    assert ("x.7.1", "550 5.7.1 go away, <id>") == (told["rule"], told["unknown"])
+    assert rows(run("classify", "550 5.1.1 user unknown", "--json"))["unknown"] is None
+
+
 def test_many_replies_are_read_from_standard_input(run: Run) -> None:
     """Plain lines and JSON lines, one object a line; empty lines are none."""
     given = (

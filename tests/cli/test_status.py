@@ -24,8 +24,11 @@ def test_an_idle_service_is_well(run: Run) -> None:
     """Every part is ok, with its evidence, for people and for programs."""
     run("keys", "create")
     shown = rows(run("status", "--json"))
+    service = shown["parts"].pop("service")
+    assert ("degraded", "not running; it has never run on this store") == (service["state"], service["evidence"])
     assert {"store", "queue", "publishing"} == set(shown["parts"])
     assert {"ok"} == {part["state"] for part in shown["parts"].values()}
+    assert [[], [], [], []] == [shown[name] for name in ("workers", "queue", "suspensions", "stuck")]
     assert "none yet" in run("status")
 
 

@@ -181,12 +181,23 @@ async def test_a_lasting_failure_of_one_host_does_not_decide() -> None:
 
 
 async def test_no_more_addresses_than_configured() -> None:
-    """An attempt ends after so many addresses, however many there are."""
+    """An attempt ends after so many addresses, however many there are, and says so."""
     async with scripted(CONNECT=b"421 4.3.2 busy\r\n") as server:
         zones = {"b.test": [f"A 127.0.0.{last}" for last in range(1, 9)]}
         async with delivering(server.port, zones, replace(CONFIG, max_addresses=3)) as setup:
             attempt = await setup.deliverer.attempt(PARCEL)
-    assert len(attempt.hosts) == 3
+    assert len(attempt.hosts) == 4
+    assert attempt.hosts[3].endswith(": not tried, since 3 addresses are enough for one attempt")
+
+
+async def test_no_longer_than_configured() -> None:
+    """Once an attempt has lasted so long, it begins with no further address."""
+    async with scripted(CONNECT=b"421 4.3.2 busy\r\n") as server:
+        config = replace(CONFIG, max_seconds=-1)
+        async with delivering(server.port, TWO_HOSTS, config) as setup:
+            attempt = await setup.deliverer.attempt(PARCEL)
+    assert len(attempt.hosts) == 2
+    assert attempt.hosts[1].endswith(": not tried, since -1 s are enough for one attempt")
 
 
 async def test_all_mail_is_caught() -> None:
@@ -214,6 +225,22 @@ def context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("mx.b.test").configure_cert(context)
     return context
+
+
+async def test_a_relay_is_logged_in_to_over_tls(context: ssl.SSLContext) -> None:
+    """Over smtps everything is encrypted from the first octet; over smtp after STARTTLS, before the password."""
+    login = {"EHLO": [OFFER], "AUTH": [b"235 ok\r\n"]}
+    for scheme, implicit in (("smtps", True), ("smtp", False)):
+        async with scripted(context, login, implicit=implicit) as server:
+            config = replace(CONFIG, relay=f"{scheme}://me:hush@localhost:{server.port}", allow_private=False)
+            async with delivering(25, {"localhost": ["A 127.0.0.1"]}, config) as setup:
+                attempt = await setup.deliverer.attempt(PARCEL)
+        assert (attempt.outcome.result, attempt.site, attempt.provider) == (Result.DELIVERED, "localhost", None)
+        assert attempt.tls is not None
+        assert [line for line in server.heard if line.startswith(("STARTTLS", "AUTH"))] == [
+            *([] if implicit else ["STARTTLS"]),
+            "AUTH PLAIN AG1lAGh1c2g=",
+        ]
 
 
 async def test_tls_is_recorded(context: ssl.SSLContext) -> None:

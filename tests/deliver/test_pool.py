@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.deliver.delivering import CONFIG, CONTENT, PARCEL, PATIENT, delivering
 from tests.net.scripted import DROP, HANG, scripted
+from waybill.deliver.attempt import Parcel
 from waybill.model.outcome import Result, Speaker
 
 
@@ -47,6 +48,59 @@ async def test_fifty_at_once_over_few_connections() -> None:
         attempts = await asyncio.gather(*(setup.deliverer.attempt(PARCEL) for _ in range(50)))
     assert [attempt.outcome.result for attempt in attempts] == [Result.DELIVERED] * 50
     assert (server.most_open, server.connections, server.contents) == (3, 3, [CONTENT] * 50)
+
+
+ORANGE = {
+    "b.test": ["MX 10 smtp-in.orange.fr"],
+    "c.test": ["MX 10 smtp-in.laposte.net"],
+    "smtp-in.orange.fr": ["A 127.0.0.1"],
+    "smtp-in.laposte.net": ["A 127.0.0.1"],
+    "d.test": ["MX 10 mx01.mail.icloud.com"],
+    "mx01.mail.icloud.com": ["A 127.0.0.1"],
+}
+
+
+def to(domain: str) -> Parcel:
+    return replace(PARCEL, recipient=f"b@{domain}")
+
+
+@pytest.mark.parametrize(("workers", "most"), [(1, 2), (2, 1)])
+async def test_all_hosts_of_a_provider_share_its_connections(workers: int, most: int) -> None:
+    """Two domains, two hosts, one provider: together they have no more connections than it bears, each worker its share."""
+    config = replace(CONFIG, workers=workers)
+    async with scripted() as server, delivering(server.port, ORANGE, config) as setup:
+        attempts = await asyncio.gather(
+            *(setup.deliverer.attempt(to(domain)) for _ in range(20) for domain in ("b.test", "c.test"))
+        )
+    assert [attempt.outcome.result for attempt in attempts] == [Result.DELIVERED] * 40
+    assert (server.most_open, len(server.contents)) == (most, 40)
+    assert server.connections <= 4  # the line is served in the order that spares connections
+
+
+async def test_an_idle_connection_to_another_host_makes_room() -> None:
+    """At the limit the one that nobody uses is left with QUIT before the new one is opened."""
+    config = replace(CONFIG, workers=2)
+    async with scripted() as server, delivering(server.port, ORANGE, config) as setup:
+        attempts = [await setup.deliverer.attempt(to(domain)) for domain in ("b.test", "c.test", "b.test")]
+    assert [attempt.reused_connection for attempt in attempts] == [False, False, False]
+    assert (server.most_open, server.connections, server.heard.count("QUIT")) == (1, 3, 3)
+
+
+async def test_a_connection_carries_as_many_messages_as_the_provider_bears() -> None:
+    """Five at Apple, whatever the default is."""
+    async with scripted() as server, delivering(server.port, ORANGE) as setup:
+        for _ in range(11):
+            await setup.deliverer.attempt(to("d.test"))
+    assert server.connections == 3
+
+
+async def test_an_open_connection_is_used_before_its_equals() -> None:
+    """Of hosts with one preference the one with an open connection is taken; which came first was chance."""
+    zones = {"b.test": [f"MX 10 mx{last}.b.test" for last in range(1, 9)]}
+    zones.update({f"mx{last}.b.test": ["A 127.0.0.1"] for last in range(1, 9)})
+    async with scripted() as server, delivering(server.port, zones) as setup:
+        attempts = [await setup.deliverer.attempt(PARCEL) for _ in range(8)]
+    assert ({attempt.mx for attempt in attempts}, server.connections) == ({attempts[0].mx}, 1)
 
 
 async def test_a_refusal_leaves_the_connection_in_use() -> None:

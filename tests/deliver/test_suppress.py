@@ -20,6 +20,7 @@ BOUNCE = Grounds(
     feedback_id="f-1",
     diagnostic="smtp; 550 5.1.1 No such user",
     at=1_000,
+    cause=Cause.USER_UNKNOWN,
 )
 COMPLAINT = replace(BOUNCE, reason=Reason.COMPLAINT, rule="complaint-report")
 
@@ -41,6 +42,7 @@ def test_a_bounce_is_listed_for_the_account_and_for_a_while_for_all() -> None:
             message_id="m-1",
             feedback_id="f-1",
             diagnostic="smtp; 550 5.1.1 No such user",
+            cause=Cause.USER_UNKNOWN,
         )
         == entries[0]
     )

@@ -9,8 +9,22 @@ from waybill.deliver.suppress import Grounds, additions, entries_for
 from waybill.explain import Facts
 from waybill.mail.reply import parse_reply
 from waybill.model.cause import Cause
-from waybill.model.clock import HOUR, MINUTE, SECOND, Instant, parse_rfc3339
-from waybill.model.event import Accepted, BounceReceived, Complained, Event, EventKind, Fact, NewEvent, Refused
+from waybill.model.clock import DAY, HOUR, MINUTE, SECOND, Instant, parse_rfc3339
+from waybill.model.event import (
+    Accepted,
+    BounceReceived,
+    Complained,
+    DelayReported,
+    Event,
+    EventKind,
+    Fact,
+    Held,
+    NewEvent,
+    Refused,
+    Released,
+    Stuck,
+    TakenOver,
+)
 from waybill.model.history import DomainHistory
 from waybill.model.message import Delivery, Message, Source, Status
 from waybill.model.outcome import Attempt, Line, Outcome, Reply, Result, Speaker, Stage, Tls
@@ -60,6 +74,7 @@ class Life:
     lifetime: int = 14 * HOUR
     retry: tuple[int, ...] = (MINUTE, 5 * MINUTE, 15 * MINUTE)
     route: str = ""
+    site: str | None = None
     delivery: Delivery = field(init=False)
 
     def __post_init__(self) -> None:
@@ -221,8 +236,79 @@ class Life:
     def expired(self, *, own_limit: bool = False) -> "Life":
         """Time runs out."""
         self.now = self.delivery.expires_at + 2 * SECOND
-        last = last_word(self.events, self.recipient)
+        last = last_word(self.events, self.delivery)
         return self._settle(settle_expiry(self.delivery, last, own_limit=own_limit, at=self.now))
+
+    def held(
+        self,
+        text: str,
+        until: Instant | None,
+        *,
+        limit: str = "operator",
+        by: str = "operator",
+        cause: Cause | None = None,
+    ) -> "Life":
+        """Waybill holds it back, as the store does it."""
+        behind = self.delivery.cause
+        if behind in {Cause.HELD_BY_WAYBILL, Cause.STUCK}:
+            behind = self.delivery.underlying_cause
+        self._write(EventKind.HELD, Held(limit=limit, by=by, text=text, until=until), about=self.recipient)
+        self.delivery = replace(
+            self.delivery,
+            cause=Cause.HELD_BY_WAYBILL,
+            underlying_cause=behind or cause,
+            next_at=until,
+            updated_at=self.now,
+        )
+        return self
+
+    def released(self, by: str = "operator") -> "Life":
+        """The hold is ended by hand."""
+        hold = next(event.fact for event in reversed(self.events) if isinstance(event.fact, Held))
+        self._write(EventKind.RELEASED, Released(by=by, text=hold.text), about=self.recipient)
+        self.delivery = replace(
+            self.delivery,
+            cause=self.delivery.underlying_cause,
+            underlying_cause=None,
+            next_at=self.now,
+            updated_at=self.now,
+        )
+        return self
+
+    def taken_over(self, *, was_sending: bool | None) -> "Life":
+        """The worker that had it is killed, and another claims it."""
+        self._write(
+            EventKind.TAKEN_OVER, TakenOver(worker="mx-7-1-5f3a", was_sending=was_sending), about=self.recipient
+        )
+        self.delivery = replace(self.delivery, lease_owner="mx-7-2-09bc", lease_until=self.now + 5 * MINUTE)
+        return self
+
+    def stuck(self) -> "Life":
+        """The watchdog finds it due and in nobody's hands."""
+        due = self.delivery.next_at
+        assert due is not None
+        minutes = (self.now - due) // MINUTE
+        fact = Stuck(due_at=due, text=f"due for {minutes} minutes, and no worker has taken it up")
+        self._write(EventKind.STUCK, fact, about=self.recipient)
+        self.delivery = replace(
+            self.delivery, cause=Cause.STUCK, underlying_cause=self.delivery.cause, updated_at=self.now
+        )
+        return self
+
+    def delay_reported(self, words: str, *, mta: str) -> "Life":
+        """A notice of delay comes home."""
+        outcome = classify_text(words, mta)
+        fact = DelayReported(
+            cause=outcome.cause,
+            status=outcome.status,
+            diagnostic=f"smtp; {words}",
+            reporting_mta=f"dns; {mta}",
+            rule=outcome.rule,
+            retry_until=self.now + 2 * DAY,
+        )
+        self._write(EventKind.DELAY_REPORTED, fact, about=self.recipient)
+        self.delivery = replace(self.delivery, cause=Cause.DELAYED_AFTER_ACCEPTANCE, updated_at=self.now)
+        return self
 
     def returned(self, words: str, *, mta: str | None = None) -> "Life":
         """A bounce mail comes home."""
@@ -286,4 +372,5 @@ class Life:
             events=tuple(self.events),
             suppressions=tuple(self.entries),
             history={1: self.history} if self.history else {},
+            sites={1: self.site} if self.site else {},
         )

@@ -111,9 +111,9 @@ def _unsubscribed() -> Life:
 def _held() -> Life:
     life = Life(recipient="max@yahoo.example")
     fact = Held(
-        limit="yahoo: 1 message a second",
-        by="rule yahoo-tss04",
-        text="We slowed down for yahoo.example after it asked us to",
+        limit="warm-up",
+        by="warm-up",
+        text="Every address that this message may go from is warming up and has used its day",
         until=START + 2 * HOUR,
     )
     life.end(Status.QUEUED, Cause.HELD_BY_WAYBILL, EventKind.HELD, fact)

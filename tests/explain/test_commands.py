@@ -14,14 +14,18 @@ from waybill.cli import cli
 from waybill.cli.show import _with_config
 from waybill.explain import explain
 from waybill.explain.record import Remedy
-from waybill.model.clock import now
+from waybill.model.cause import Cause
+from waybill.model.clock import DAY, HOUR, now
 from waybill.model.event import NewEvent
 from waybill.model.message import OPEN_STATUSES
-from waybill.model.resource import INSTALLATION, Account, Identity, Template
+from waybill.model.resource import INSTALLATION, Account, Identity, Suspension, Template
 from waybill.store.open import open_store
 from waybill.store.protocol import Acceptance, NewDelivery
 
-ACTS = ("suppression remove", "account resume", "identities verify", "render", "explain", "events", "status")
+ACTS = (
+    *("suppression remove", "account resume", "identities verify", "render", "explain", "events", "status"),
+    *("queue release", "queue resume", "queue suspensions", "queue list --site"),
+)
 
 
 def remedies_of(name: str) -> list[Remedy]:
@@ -42,11 +46,13 @@ async def tell_store(url: str, life: Life) -> None:
     """Puts the story, and the resources that it is about, into a new store."""
     store = await open_store(url, clock=now)
     message, delivery = life.message, life.delivery
+    is_held = delivery.cause is Cause.HELD_BY_WAYBILL
     new = NewDelivery(
         recipient=delivery.recipient,
         status=delivery.status,
         cause=delivery.cause,
-        expires_at=delivery.expires_at,
+        expires_at=now() + DAY if is_held else delivery.expires_at,
+        next_at=now() + HOUR if is_held else None,
     )
     events = tuple(
         NewEvent(kind=event.kind, at=event.at, fact=event.fact, recipient=event.recipient) for event in life.events
@@ -54,6 +60,11 @@ async def tell_store(url: str, life: Life) -> None:
     content = b"bytes" if delivery.status in OPEN_STATUSES else None
     await store.accept(Acceptance(message=message, content=content, deliveries=(new,), events=events))
     await store.suppress(life.entries)
+    if life.site is not None:
+        await store.remember_sites({delivery.domain: life.site})
+        await store.put(
+            Suspension(account=INSTALLATION, name=life.site, by="operator", reason="they asked us to", at=now())
+        )
     account = message.account
     await store.put(Account(account=INSTALLATION, name=account, created_at=START))
     await store.put(Identity(account=account, name="shop.example", created_at=START, token="t"))
@@ -87,7 +98,9 @@ def test_commands_work_as_printed(name: str, tmp_path: Path) -> None:
             "0100" in command and str(STORIES[name]().message.id) not in command
         )
         if command.startswith(tuple(f"waybill {act}" for act in ACTS)) and not elsewhere:
-            assert (command, 0, result.output) == (command, result.exit_code, result.output)
+            # How the service is may well be bad where a message is stuck: that is an answer, too.
+            answers = {0, 1} if command == "waybill status" else {0}
+            assert result.exit_code in answers, (command, result.output)
         assert (command, 2) != (command, result.exit_code), result.output
         assert result.exception is None or isinstance(result.exception, SystemExit)
 

@@ -23,6 +23,7 @@ def test_parts_add_up(before: int, waits: list[tuple[bool, int]], end: str) -> N
     life = Life(message=message(client_started_at=START - before))
     for is_late, extra in waits:
         life.answered(TRY_LATER)
+        life.held("why", life.now + extra, limit="unreachable" if is_late else "operator")
         life.wait_for_retry()
         life.wait(extra if is_late else 0)
     ends = life.now
@@ -44,6 +45,26 @@ def test_a_wait_is_whose_it_is() -> None:
     life.answered(TRY_LATER).wait_for_retry().wait(3 * SECOND)
     life.answered("250 ok", Stage.MESSAGE)
     assert (None, 40 + 40 + 3 * SECOND, 16 * MINUTE + 2 * 350, None) == parts(life)
+
+
+def test_time_in_holds_is_whose_it_is() -> None:
+    """What waits since nobody answers there waits for the receiver; what operators, rules and limits hold back waits in Waybill."""
+    life = Life(message=message(client_started_at=None), retry=(16 * MINUTE,))
+    life.answered(TRY_LATER).wait(MINUTE)
+    life.held("by hand", None).wait(30 * MINUTE)  # fifteen of them the receiver had asked for itself
+    life.released().wait(MINUTE)
+    life.held("dead", life.now + HOUR, limit="unreachable").wait(2 * HOUR)
+    life.held("suspended", None, limit="suspension").wait(3 * HOUR).released().wait(5)
+    life.answered("250 ok", Stage.MESSAGE)
+    ours = 40 + 15 * MINUTE + MINUTE + 3 * HOUR + 5 + 40
+    assert (None, ours, 16 * MINUTE + 2 * HOUR + 2 * 350, None) == parts(life)
+
+
+def test_a_destination_that_was_dead_before_the_first_attempt() -> None:
+    """Time that nobody's answer fills is the receiver's, too, where others have shown that nobody is there."""
+    life = Life(message=message(client_started_at=None)).wait(SECOND)
+    life.held("dead", life.now + HOUR, limit="unreachable").wait(2 * MINUTE)
+    assert (None, SECOND, 2 * MINUTE, None) == parts(life)
 
 
 def test_a_client_clock_that_is_ahead() -> None:

@@ -7,16 +7,16 @@ import sys
 from pathlib import Path
 
 from waybill.cli.serve import announce
-from waybill.serve.supervisor import Supervisor
+from waybill.serve.supervisor import Supervisor, Terms
 from waybill.settings import load_settings
 
-LEASE = 1_500
+TERMS = Terms(lease=1_500, log_level=logging.ERROR)
 
 
 async def serve(config: Path) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    supervisor = Supervisor(load_settings(config), dev=False, workers=2, log_level=logging.ERROR, lease=LEASE)
+    supervisor = Supervisor(load_settings(config), dev=False, workers=2, terms=TERMS)
     await supervisor.run(stop, lambda running: announce(running, ()))
 
 

@@ -2,22 +2,24 @@
 
 import asyncio
 import contextlib
+import gzip
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.inbound.reports import CONFIG, RECIPIENT, SECRET, Home, classify, incident, open_home
+from tests.inbound.reports import ACCOUNT, CONFIG, RECIPIENT, SECRET, Home, classify, incident, open_home
+from tests.mail.test_aggregate import DMARC, TLS, mailed
 from tests.net.dialogue import connected
 from waybill.deliver.classify import classify_text
 from waybill.inbound import Inbound, InboundConfig
 from waybill.lab.report import write_auto_reply, write_bounce, write_complaint
 from waybill.mail.return_path import encode
 from waybill.model.cause import Cause
-from waybill.model.event import AutoReplied, BounceReceived, Complained, EventKind
+from waybill.model.event import AutoReplied, BounceReceived, Complained, DelayReported, EventKind
 from waybill.model.message import Status
-from waybill.model.resource import ConfigurationSet
+from waybill.model.resource import INSTALLATION, Account, ConfigurationSet, Identity
 from waybill.model.suppression import GLOBAL, Reason
 
 
@@ -101,16 +103,34 @@ async def test_an_auto_reply_is_no_bounce(home: Home) -> None:
     assert await home.store.suppressed(delivery.account, [RECIPIENT], 9_000) == []
 
 
-async def test_other_mail_changes_nothing(home: Home) -> None:
-    """A warning of delay, a letter, and noise are taken and counted."""
+async def test_a_notice_of_delay(home: Home) -> None:
+    """The message stays delivered and is late; the same notice again adds nothing, and a bounce decides."""
     delivery = await home.delivered()
     address = encode(delivery.id, "bounce.test", SECRET)
-    delay = write_bounce(incident(address)).replace(b"Action: failed", b"Action: delayed").replace(b"5.1.1", b"4.4.1")
+    bounce = write_bounce(incident(address))
+    delay = bounce.replace(b"Action: failed", b"Action: delayed\r\nWill-Retry-Until: Thu, 1 Jan 1970 00:01:00 +0000")
+    delay = delay.replace(b"5.1.1", b"4.4.1").replace(b"550", b"450")
     async with inbound(home) as door:
         assert (await bring(door, address, delay))[-1] == "250 Ok"
+        assert (await bring(door, address, delay))[-1] == "250 Ok"
+        assert door.counts == {"delay": 1, "duplicate": 1}
+        after = await home.read(delivery)
+        assert (after.status, after.cause) == (Status.DELIVERED, Cause.DELAYED_AFTER_ACCEPTANCE)
+        fact = (await home.event(delivery, EventKind.DELAY_REPORTED)).fact
+        assert isinstance(fact, DelayReported)
+        assert (fact.status, fact.retry_until) == ("4.4.1", 60_000)
+        assert (await bring(door, address, bounce))[-1] == "250 Ok"
+    assert (await home.read(delivery)).status is Status.BOUNCED
+
+
+async def test_other_mail_changes_nothing(home: Home) -> None:
+    """A letter and noise are taken and counted."""
+    delivery = await home.delivered()
+    address = encode(delivery.id, "bounce.test", SECRET)
+    async with inbound(home) as door:
         assert (await bring(door, address, b"From: x@y.example\r\nSubject: hello\r\n\r\nhello\r\n"))[-1] == "250 Ok"
         assert (await bring(door, address, bytes(range(128, 256)) + b"\r\n"))[-1] == "250 Ok"
-        assert door.counts == {"delay": 1, "other": 2}
+        assert door.counts == {"other": 2}
     assert await home.kinds(delivery) == ["delivered"]
 
 
@@ -133,6 +153,41 @@ async def test_forged_and_unknown_addresses(home: Home, address: str) -> None:
         [refused] = await bring(door, address, b"")
         assert refused.startswith("550 5.1.1 ")
         assert door.counts == {"forged": 1}
+    assert await home.store.tallied("forged_bounces", 0) == 1
+
+
+async def test_aggregate_reports_are_kept_once(home: Home) -> None:
+    """Those about a domain of ours; the same again, another domain's and noise are taken and left."""
+    await home.store.put(Account(account=INSTALLATION, name=ACCOUNT, created_at=1))
+    await home.store.put(Identity(account=ACCOUNT, name="shop.example", created_at=1, token="t"))
+    async with inbound(home) as door:
+        for address, data in (
+            ("dmarc-reports@bounce.test", mailed(gzip.compress(DMARC))),
+            ("DMARC-Reports@bounce.test", mailed(DMARC)),
+            ("tls-reports@bounce.test", mailed(gzip.compress(TLS))),
+            ("dmarc-reports@bounce.test", mailed(DMARC.replace(b"Shop.Example", b"other.example"))),
+            ("dmarc-reports@bounce.test", b"Subject: hello\r\n\r\nhello\r\n"),
+        ):
+            assert (await bring(door, address, data))[-1] == "250 Ok"
+        assert door.counts == {"dmarc": 1, "duplicate": 1, "tlsrpt": 1, "foreign": 1, "unreadable": 1}
+    [kept] = await home.store.reports("dmarc")
+    assert (kept.domain, kept.reporter, kept.summary["messages"]) == ("shop.example", "Receiver Inc.", 5)
+    assert 1 == len(await home.store.reports("tlsrpt", domain="shop.example"))
+
+
+async def test_a_complaint_at_the_registered_address(home: Home) -> None:
+    """A feedback loop that knows one address only: the return path in its report says which message, or nothing happens."""
+    delivery = await home.delivered()
+    right = write_complaint(incident(encode(delivery.id, "bounce.test", SECRET)), "FBL/1.0")
+    forged = write_complaint(
+        incident(encode(delivery.id, "bounce.test", b"another secret, of 32 octets.....")), "FBL/1.0"
+    )
+    async with inbound(home) as door:
+        assert (await bring(door, "complaints@bounce.test", forged, "fbl@b.example"))[-1] == "250 Ok"
+        assert (await home.read(delivery)).status is Status.DELIVERED
+        assert (await bring(door, "complaints@bounce.test", right, "fbl@b.example"))[-1] == "250 Ok"
+        assert door.counts == {"unattributed": 1, "complaint": 1}
+    assert (await home.read(delivery)).status is Status.COMPLAINED
 
 
 async def test_a_custom_mail_from_domain(home: Home) -> None:

@@ -285,3 +285,33 @@ def test_real_bounces_are_told_from_replies_and_complaints() -> None:
         elif kind not in ("bounce", "delay") and reasons != {"delivered"}:
             missed.append(path.name)
     assert len(missed) <= 2
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("utf-8; ana@example.net", "ana@example.net"),
+        ("utf-8; jos\\x{E9}@example.net", "josé@example.net"),
+        ("UTF-8;用户@例え.example", "用户@例え.example"),
+    ],
+)
+def test_internationalised_recipients(written: str, address: str) -> None:
+    """RFC 6533: the address type utf-8, as it is or with escapes, in a global delivery status."""
+    data = DSN.replace(b"message/delivery-status", b"message/global-delivery-status")
+    data = data.replace(b"rfc822; Ana@Example.NET", written.encode())
+    assert address == read_report(data).recipients[0].recipient
+
+
+def test_the_receivers_own_code_beats_the_relays() -> None:
+    """Some relays write 5.0.0, or a code of their own, into Status, and quote the receiver in the diagnostic."""
+    [first, _] = read_report(DSN.replace(b"Status: 5.1.1", b"Status: 5.0.0")).recipients
+    assert "5.1.1" == first.status
+
+
+def test_words_beside_the_address_where_the_report_has_none() -> None:
+    """OpenSMTPD puts the receiver's words into the text alone."""
+    bare = DSN.replace(b"Status: 5.1.1", b"Status: 5.0.0").replace(
+        b"Diagnostic-Code: smtp; 550 5.1.1 <ana@example.net>:\n    User unknown\n", b""
+    )
+    [first, _] = read_report(bare).recipients
+    assert ("5.1.1", "550 5.1.1 User unknown") == (first.status, first.diagnostic)

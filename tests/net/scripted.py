@@ -1,6 +1,7 @@
 """An SMTP server for tests that says exactly what it is told to, octet by octet, and keeps what it hears."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 
 HANG = b"<hang>"
 DROP = b"<drop>"
+WAIT = b"<wait>"
 USUAL = {
     "CONNECT": b"220 mx.test ESMTP\r\n",
     "EHLO": b"250-mx.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 1000000\r\n",
@@ -16,6 +18,7 @@ USUAL = {
     "RCPT": b"250 2.1.5 ok\r\n",
     "DATA": b"354 go on\r\n",
     "MESSAGE": b"250 2.0.0 taken\r\n",
+    "CHUNK": b"250 2.0.0 so far\r\n",
     "RSET": b"250 2.0.0 ok\r\n",
     "QUIT": b"221 2.0.0 bye\r\n",
     "STARTTLS": b"220 go on\r\n",
@@ -24,8 +27,9 @@ USUAL = {
 
 @dataclass(kw_only=True)
 class Scripted:
-    """``says`` maps a verb (or CONNECT, MESSAGE) to its answers in turn, the last one for ever. An answer may be in
-    pieces (a list), HANG or DROP; an answer that ends in DROP is said before the connection is closed."""
+    """``says`` maps a verb (or CONNECT, MESSAGE, CHUNK) to its answers in turn, the last one for ever. An answer may be
+    in pieces (a list), HANG or DROP; an answer that ends in DROP is said before the connection is closed. WAIT is a
+    piece that says nothing until ``go`` is set. Who says something to BDAT does not know it, and reads no chunk."""
 
     says: dict[str, Sequence[bytes | list[bytes]]] = field(default_factory=dict)
     context: ssl.SSLContext | None = None
@@ -36,6 +40,7 @@ class Scripted:
     open_now: int = 0
     most_open: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
     _turns: dict[str, int] = field(default_factory=dict)
 
     async def until(self, reached: Callable[[], bool]) -> None:
@@ -56,6 +61,9 @@ class Scripted:
         for piece in pieces:
             if piece == HANG:
                 await asyncio.sleep(3600)
+            if piece == WAIT:
+                await self.go.wait()
+                continue
             writer.write(piece.removesuffix(DROP))
             await writer.drain()
             if piece.endswith(DROP):
@@ -79,9 +87,18 @@ class Scripted:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._say(writer, "CONNECT")
+        chunks = b""
         while line := (await reader.readuntil(b"\r\n")).decode().rstrip("\r\n"):
             self.heard.append(line)
-            verb = line.split(" ")[0].upper()
+            verb, *words = line.upper().split(" ")
+            if verb == "BDAT" and "BDAT" not in self.says:
+                chunks += await reader.readexactly(int(words[0]))
+                if words[1:] == ["LAST"]:
+                    self.contents.append(chunks)
+                    chunks = b""
+                self.changed.set()
+                await self._say(writer, "CHUNK" if chunks else "MESSAGE")
+                continue
             said = await self._say(writer, verb)
             if verb == "DATA" and said.startswith(b"354"):
                 self.contents.append(await _read_content(reader))
@@ -108,9 +125,11 @@ async def scripted(
     says: Mapping[str, Sequence[bytes | list[bytes]]] | None = None,
     *,
     implicit: bool = False,
+    narrow: bool = False,
+    at: tuple[str, int] = ("127.0.0.1", 0),
     **more: bytes | Sequence[bytes | list[bytes]],
 ) -> AsyncIterator[Scripted]:
-    """The server, listening on loopback: ``scripted(RCPT=b"550 no\\r\\n")``."""
+    """The server, listening on loopback: ``scripted(RCPT=b"550 no\\r\\n")``. A ``narrow`` one takes little at a time."""
     answers = {verb: [words] if isinstance(words, bytes) else words for verb, words in more.items()}
     play = Scripted(says={**answers, **(says or {})}, context=context)
     tasks: set[asyncio.Task[None]] = set()
@@ -122,7 +141,12 @@ async def scripted(
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(meet, "127.0.0.1", 0, limit=8_000_000, ssl=context if implicit else None)
+    listening = socket.create_server(at)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio forgets those that it did not make
+    if narrow:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    limit = 20_000 if narrow else 8_000_000
+    server = await asyncio.start_server(meet, sock=listening, limit=limit, ssl=context if implicit else None)
     play.port = server.sockets[0].getsockname()[1]
     try:
         yield play

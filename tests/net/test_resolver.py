@@ -1,17 +1,19 @@
 """The resolver against a DNS server on loopback: every answer is a value with its evidence."""
 
 import asyncio
+import socket
 
 import pytest
 
 from waybill.lab.dns import LabDns
-from waybill.net.resolver import AnswerStatus, MxHost, Resolver, parse_server
+from waybill.net.resolver import AddressAnswer, Answer, AnswerStatus, MxAnswer, MxHost, Resolver, parse_server
 
 ZONES = {
     "b.test": ["MX 20 mx2.b.test", "MX 10 MX1.b.test", "TXT v=spf1 -all"],
     "mx1.b.test": ["A 192.0.2.7", "AAAA 2001:db8::7"],
     "mx2.b.test": ["A 192.0.2.8"],
     "null.test": ["MX 0 ."],
+    "alias.test": ["CNAME mx2.b.test"],
     "bare.test": [],
     "fail.test": ["SERVFAIL"],
     "no.test": ["REFUSED"],
@@ -56,6 +58,50 @@ async def test_an_address_is_there_or_the_graver_answer() -> None:
         assert (await resolver.addresses("bare.test")).status is AnswerStatus.NODATA
         assert (await resolver.addresses("silent.test")).status is AnswerStatus.TIMEOUT
         assert (await resolver.addresses("nodomain.test")).status is AnswerStatus.NXDOMAIN
+
+
+class Claiming(LabDns):
+    """Claims that every answer is authenticated; ``asked`` is whether all queries wanted to know (RFC 6840 §5.7)."""
+
+    asked = True
+
+    def answer(self, wire: bytes, *, limit: int | None) -> bytes | None:
+        self.asked = self.asked and bool(wire[3] & 0x20)
+        response = super().answer(wire, limit=limit)
+        return response and response[:3] + bytes([response[3] | 0x20]) + response[4:]
+
+
+async def test_only_a_resolver_on_this_machine_authenticates() -> None:
+    """Its word is asked for, and counts for records, aliases and absence alike; without it nothing is authenticated."""
+    async with Claiming(ZONES) as dns:
+        resolver = Resolver([dns.address])
+        answers: list[MxAnswer | AddressAnswer | Answer] = [
+            await resolver.mx("b.test"),
+            await resolver.addresses("mx1.b.test"),
+            await resolver.lookup("bare.test", "TLSA"),
+            await resolver.txt("nodomain.test"),
+            await resolver.addresses("alias.test"),
+        ]
+        assert dns.asked
+    assert [True] * 5 == [answer.authenticated for answer in answers]
+    assert answers[-1].canonical == "mx2.b.test"
+    async with LabDns(ZONES) as dns:
+        assert not (await Resolver([dns.address]).mx("b.test")).authenticated
+
+
+async def test_another_machine_does_not_authenticate() -> None:
+    """An address of this machine that others reach stands for theirs: the path to it could be anybody's."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 53))  # sends nothing, and chooses the address
+        except OSError:
+            pytest.skip("this machine has no network")
+        ip = probe.getsockname()[0]
+    if ip.startswith("127."):
+        pytest.skip("this machine has no address but loopback")
+    async with Claiming(ZONES, host=ip) as dns:
+        answer = await Resolver([dns.address]).mx("b.test")
+    assert (answer.status, answer.authenticated) == (AnswerStatus.OK, False)
 
 
 async def test_large_answers_come_over_tcp() -> None:

@@ -281,7 +281,7 @@ async def test_an_early_answer_to_a_large_message() -> None:
 
 
 @given(lines=st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\r", b"").replace(b"\n", b""))))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_content_arrives_as_it_was_sent(lines: list[bytes]) -> None:
     """Whatever the content, dots and 8-bit octets included, the receiver has it octet by octet."""
     content = b"".join(line + b"\r\n" for line in [b".", b"..x", *lines, b"." + b"y" * 5000, b"."])

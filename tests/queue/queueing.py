@@ -8,14 +8,16 @@ from typing import Any
 
 from tests.store.builders import ACCOUNT, START, attempt
 from waybill.deliver.attempt import Parcel
+from waybill.deliver.provider import PROVIDERS, Site, plain_site
 from waybill.model.cause import Cause, Responder, Scope
 from waybill.model.clock import HOUR, MINUTE, SECOND, Instant
 from waybill.model.message import Delivery
 from waybill.model.outcome import Attempt, Outcome, Result, Stage
 from waybill.model.resource import INSTALLATION, Account
+from waybill.queue.config import QueueConfig, QueueParts
 from waybill.queue.sign import Signatures
 from waybill.queue.signing_threads import SigningThreads
-from waybill.queue.worker import Queue, QueueConfig
+from waybill.queue.worker import Queue
 from waybill.store.protocol import Ledger, Settlement, Store, StoreUnavailable
 
 Script = Callable[[Parcel], Awaitable[Attempt]]
@@ -67,12 +69,50 @@ def answer(result: Result, parcel: Parcel, at: Instant) -> Attempt:
 
 
 @dataclass
+class Network:
+    """Delivers by a script. Domains that end in a provider's MX suffix are its own; every other domain is a site by itself."""
+
+    script: Script
+    unknown: set[str] = field(default_factory=set)
+
+    async def attempt(self, parcel: Parcel) -> Attempt:
+        return await self.script(parcel)
+
+    async def site(self, domain: str) -> Site:
+        self.unknown.discard(domain)
+        return site_of(domain)
+
+    def known_site(self, domain: str) -> Site | None:
+        return None if domain in self.unknown else site_of(domain)
+
+
+def site_of(domain: str) -> Site:
+    return PROVIDERS.site(domain) if PROVIDERS.of_host(domain) is not None else plain_site(domain)
+
+
+@dataclass
+class Diary:
+    """A journal of sending that remembers everything."""
+
+    lines: list[tuple[str, int]] = field(default_factory=list)
+
+    def begin(self, delivery_id: int) -> None:
+        self.lines.append(("begin", delivery_id))
+
+    def end(self, delivery_id: int) -> None:
+        self.lines.append(("end", delivery_id))
+
+
+@dataclass
 class World:
     """Everything a test of the queue touches."""
 
     store: Store
     threads: SigningThreads
     at: Instant = START
+    troubles: list[tuple[str, str | None]] = field(default_factory=list)
+    diary: Diary = field(default_factory=Diary)
+    unknown: set[str] = field(default_factory=set)
 
     def clock(self) -> Instant:
         return self.at
@@ -80,16 +120,18 @@ class World:
     async def account(self, **changes: Any) -> None:
         await self.store.put(replace(Account(account=INSTALLATION, name=ACCOUNT, created_at=START), **changes))
 
-    def queue(self, script: Script, *, store: Store | None = None, **changes: Any) -> Queue:
+    def queue(self, script: Script, *, store: Store | None = None, parts: Any = None, **changes: Any) -> Queue:
         store = store or self.store
-        return Queue(
-            store=store,
-            attempt=script,
-            signatures=Signatures(store=store, clock=self.clock, threads=self.threads),
-            config=replace(CONFIG, **changes),
-            clock=self.clock,
-            rng=random.Random(1),
-        )
+        fields: dict[str, Any] = {
+            "store": store,
+            "transport": Network(script, self.unknown),
+            "signatures": Signatures(store=store, clock=self.clock, threads=self.threads),
+            "clock": self.clock,
+            "chance": random.Random(1).random,
+            "journal": self.diary,
+            "watch": lambda part, problem: self.troubles.append((part, problem)),
+        }
+        return Queue(QueueParts(**fields | (parts or {})), replace(CONFIG, **changes))
 
     def receiver(self, *results: Result | Exception) -> Receiver:
         return Receiver(self.clock, list(results or (Result.DELIVERED,)))
@@ -109,12 +151,13 @@ class World:
 async def finished(queue: Queue) -> None:
     """Waits until the queue holds nothing."""
     async with asyncio.timeout(10):
-        while queue._running or len(queue._holding):  # noqa: ASYNC110 - the queue has no event for it
+        while queue._running or queue._aside or queue._holder._tasks or len(queue._lanes):  # noqa: ASYNC110 - the queue has no event for it
             await asyncio.sleep(0.001)
 
 
 async def work(queue: Queue) -> None:
-    """One look at the store and all that follows from it."""
+    """One sweep, one look at the store and all that follows from it."""
+    await queue.sweeper.sweep()
     await queue.work_once()
     await finished(queue)
 

@@ -33,7 +33,7 @@ async def test_a_dead_workers_mail_is_taken_over_after_its_lease(world: World, t
     stuck.go_on.set()
     await finished(first)
     kinds = [event.kind for event in (await world.ledger(delivery)).events]
-    assert [EventKind.ACCEPTED, EventKind.DELIVERED] == kinds
+    assert [EventKind.ACCEPTED, EventKind.TAKEN_OVER, EventKind.DELIVERED] == kinds
     await other.close()
 
 
@@ -142,6 +142,8 @@ async def test_leases_that_cannot_be_renewed_do_not_stop_the_worker(world: World
         async def renew(self, *_args: object) -> None:
             self.failures += 1
             raise StoreUnavailable("locked")
+
+        give_back = renew
 
     store = NoRenewal(world.store, failures=0)
     await accepted(world.store, START, "a@receiver.example", "b@receiver.example")

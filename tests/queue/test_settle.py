@@ -186,7 +186,8 @@ def test_the_last_word() -> None:
 
     greylisted, broken = deferred("a", Cause.GREYLISTED), deferred("a", Cause.WAYBILL_INCIDENT)
     later, other = deferred("a", Cause.MAILBOX_FULL), deferred("b", Cause.RATE_LIMITED)
-    assert NEVER_TRIED == last_word([other], "a")
-    assert Cause.WAYBILL_INCIDENT is last_word([broken, other], "a").cause
-    assert "smtp; 451 4.0.0 greylisted" == last_word([greylisted, broken, other], "a").diagnostic
-    assert Cause.MAILBOX_FULL is last_word([broken, greylisted, later], "a").cause
+    a = replace(DELIVERY, recipient="a")
+    assert NEVER_TRIED == last_word([other], a)
+    assert Cause.WAYBILL_INCIDENT is last_word([broken, other], a).cause
+    assert "smtp; 451 4.0.0 greylisted" == last_word([greylisted, broken, other], a).diagnostic
+    assert Cause.MAILBOX_FULL is last_word([broken, greylisted, later], a).cause

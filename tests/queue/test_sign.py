@@ -8,7 +8,7 @@ import pytest
 from tests.queue.queueing import World, work
 from tests.store.builders import ACCOUNT, START, accepted, message
 from waybill.mail.dkim import dns_record, generate_ed25519, generate_rsa
-from waybill.model.clock import SECOND
+from waybill.model.clock import MINUTE
 from waybill.model.message import Status
 from waybill.model.outcome import Result
 from waybill.model.resource import DkimKey, Identity, Verification
@@ -59,7 +59,7 @@ async def test_a_message_is_signed_once(world: World) -> None:
     receiver = world.receiver(Result.DEFERRED)
     await work(world.queue(receiver))
     world.at = (await world.now(first)).next_at or 0
-    world.at += 10 * SECOND
+    world.at += MINUTE
     await has_identity(world, dkim_keys=(ED_KEY,))
     await work(world.queue(receiver, worker="w2"))
     assert 4 == len(receiver.parcels)

@@ -11,8 +11,8 @@ import pytest
 import uvicorn
 
 from waybill.serve import http_protocol
+from waybill.serve.doors import QuietServer
 from waybill.serve.http_protocol import HEAD_OCTETS, BoundedHead
-from waybill.serve.worker import QuietServer
 
 
 async def app(_scope: Any, receive: Any, send: Any) -> None:

@@ -42,7 +42,15 @@ def test_a_reserved_port_is_open_to_its_own_workers_only() -> None:
 def test_a_plan_reaches_the_worker_as_it_was() -> None:
     """What goes over the pipe comes out the same, and leaves the rest of the pipe alone."""
     simulator = SimulatorAddress(zone="z", dns="127.0.0.1:1", smtp_host="127.0.0.1", smtp_port=2, capture=True)
-    plan = Plan(worker=worker_name(0), settings=Settings(), simulator=simulator, log_level=logging.INFO, lease=30_000)
+    plan = Plan(
+        worker=worker_name(0),
+        number=0,
+        workers=1,
+        settings=Settings(),
+        simulator=simulator,
+        log_level=logging.INFO,
+        lease=30_000,
+    )
     pipe = io.BytesIO()
     write_plan(plan, pipe)
     assert plan == read_plan(io.BytesIO(pipe.getvalue()))

@@ -5,11 +5,13 @@ import dataclasses
 
 import pytest
 
-from tests.store.builders import START, acceptance, accepted, attempted, new_delivery
+from tests.store.builders import ACCOUNT, START, acceptance, accepted, attempted, message, new_delivery
 from tests.store.conformance import Engine
 from waybill.model.clock import HOUR, MINUTE
-from waybill.model.message import Status
+from waybill.model.event import EventKind, Fact, TakenOver
+from waybill.model.message import Delivery, Status
 from waybill.store.protocol import LeaseLost, Store
+from waybill.store.queueing import Skip
 
 
 async def test_a_claim_holds_all_it_takes(store: Store) -> None:
@@ -58,7 +60,10 @@ async def test_fencing(engine: Engine) -> None:
         await store.settle(attempted(delivery, Status.DELIVERED, START + MINUTE))
     ledger = await store.ledger(delivery.message_id)
     assert ledger is not None
-    assert (ledger.deliveries[0].status, len(ledger.events)) == (Status.BOUNCED, 2)
+    assert (ledger.deliveries[0].status, [event.kind for event in ledger.events]) == (
+        Status.BOUNCED,
+        [EventKind.ACCEPTED, EventKind.TAKEN_OVER, EventKind.BOUNCED],
+    )
 
 
 async def test_a_lease_run_out_but_not_taken_over_still_settles(store: Store) -> None:
@@ -130,6 +135,73 @@ async def test_nothing_is_claimed_without_need(store: Store) -> None:
 async def test_domains_that_are_skipped(store: Store) -> None:
     """A claim leaves the domains that the worker has enough of."""
     await accepted(store, START, "a@full.example", "b@Full.example", "c@other.example")
-    claims = await store.claim("w1", START, limit=10, lease_until=START + MINUTE, skip=("full.example", "x.example"))
+    claims = await store.claim(
+        "w1", START, limit=10, lease_until=START + MINUTE, skip=Skip(domains=("full.example", "x.example"))
+    )
     assert ["c@other.example"] == [claim.delivery.recipient for claim in claims]
     assert 2 == len(await store.claim("w1", START, limit=10, lease_until=START + MINUTE))
+
+
+async def test_accounts_that_are_skipped(store: Store) -> None:
+    """A claim leaves the accounts that the worker has enough of."""
+    await accepted(store, START, "a@r.example")
+    await accepted(store, message=message(account="200000000002"))
+    claims = await store.claim("w1", START, limit=10, lease_until=START + MINUTE, skip=Skip(accounts=(ACCOUNT, "x")))
+    assert ["200000000002"] == [claim.delivery.account for claim in claims]
+
+
+async def facts(store: Store, delivery: Delivery) -> list[Fact]:
+    ledger = await store.ledger(delivery.message_id)
+    assert ledger is not None
+    return [event.fact for event in ledger.events[1:]]
+
+
+@pytest.mark.parametrize("was_sending", [True, False, None])
+async def test_what_a_dead_worker_had_in_hand(store: Store, was_sending: bool | None) -> None:
+    """Who claims what another never settled writes down whom it took it over from, and whether that one was sending it."""
+    (delivery,) = await accepted(store, lease_owner="w1", lease_until=START + MINUTE)
+    asked: list[tuple[str, int]] = []
+
+    def journal(worker: str, delivery_id: int) -> bool | None:
+        asked.append((worker, delivery_id))
+        return was_sending
+
+    lease = START + 2 * MINUTE
+    (claim,) = await store.claim("w2", START + MINUTE, limit=1, lease_until=lease, was_sending=journal)
+    assert [("w1", delivery.id)] == asked
+    assert [TakenOver(worker="w1", was_sending=was_sending)] == await facts(store, delivery)
+    assert ("w2", lease) == (claim.delivery.lease_owner, claim.delivery.lease_until)
+
+
+async def test_what_was_given_back_is_not_taken_over(store: Store) -> None:
+    """A lease that its holder gave back leaves no trace; leases of others and of what is final stay as they are."""
+    mine, other = await accepted(store, START, "a@r.example", "b@r.example", lease_owner="w1", lease_until=START + HOUR)
+    await store.give_back("w2", (mine.id, other.id))
+    await store.give_back("w1", (mine.id, 99))
+    await store.give_back("w1", ())
+    (claim,) = await store.claim("w2", START, limit=9, lease_until=START + HOUR)
+    assert (mine.id, []) == (claim.delivery.id, await facts(store, mine))
+
+
+async def test_a_worker_takes_over_nothing_from_itself(store: Store) -> None:
+    """A worker that claims again what it had is not another; what it settled is nobody's any more."""
+    (delivery,) = await accepted(store, lease_owner="w1", lease_until=START + MINUTE)
+    (again,) = await store.claim("w1", START + MINUTE, limit=1, lease_until=START + 2 * MINUTE)
+    await store.settle(attempted(again.delivery, Status.DELAYED, START + MINUTE, next_at=START + 2 * MINUTE))
+    await store.claim("w2", START + 2 * MINUTE, limit=1, lease_until=START + HOUR)
+    assert 1 == len(await facts(store, delivery))
+
+
+async def test_what_a_worker_hangs_on_is_seized(store: Store) -> None:
+    """What expired long enough ago is taken from a worker that keeps renewing; it cannot settle any more."""
+    lease = START + 9 * HOUR
+    (held,) = await accepted(
+        store, deliveries=(new_delivery(expires_at=START + HOUR),), lease_owner="w1", lease_until=lease
+    )
+    now = START + HOUR + MINUTE
+    assert await store.overdue("w2", now, limit=9, lease_until=lease) == []
+    assert await store.overdue("w2", now, limit=9, lease_until=lease, seize_before=START + HOUR) == []
+    (seized,) = await store.overdue("w2", now, limit=9, lease_until=lease, seize_before=START + HOUR + 1)
+    assert (held.id, "w2") == (seized.id, seized.lease_owner)
+    with pytest.raises(LeaseLost):
+        await store.settle(attempted(held, Status.DELIVERED, now))

@@ -65,6 +65,7 @@ class Model:
         assert taken <= free
         for claim in claims:
             one = self.expected[claim.delivery.id]
+            one.events += one.owner not in (None, worker)  # it was taken over
             one.owner, one.until = worker, self.now + MINUTE
             self.held.append(claim.delivery)
 

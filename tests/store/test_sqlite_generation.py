@@ -10,8 +10,8 @@ from tests.store.builders import START
 from waybill.model.clock import SECOND, Instant
 from waybill.model.resource import DEFAULT_ACCOUNT, ConfigurationSet
 from waybill.store.protocol import StoreUnavailable
+from waybill.store.sqlite import SqliteStore, open_sqlite
 from waybill.store.sqlite.generation import Generation
-from waybill.store.sqlite.store import SqliteStore, open_sqlite
 
 
 class SteppingClock:

@@ -11,14 +11,36 @@ import pytest
 from tests.store.builders import ACCOUNT, START, acceptance, accepted, attempted
 from waybill.model.cause import Cause
 from waybill.model.clock import HOUR, MINUTE, now
+from waybill.model.event import Held
 from waybill.model.message import Delivery, Status
 from waybill.store.protocol import NoticeResult, Search
+from waybill.store.queueing import Selection
 from waybill.store.sqlite import SqliteStore, open_sqlite
 from waybill.store.sqlite.readers import THREADS
 
-GROWING = ("deliveries", "messages", "events", "contents", "notices", "suppressions", "counters", "resources")
+GROWING = (
+    "deliveries",
+    "messages",
+    "events",
+    "contents",
+    "notices",
+    "suppressions",
+    "counters",
+    "resources",
+    "sites",
+    "unknown_replies",
+    "reports",
+)
+SITE = Selection(sites=("google", "receiver.example"))
+HOLD = Held(limit="suspension", by="operator", text="", until=START + 9 * HOUR)
 
 Question = Callable[[SqliteStore, Delivery], Awaitable[object]]
+
+
+async def _held_then(store: SqliteStore, then: Awaitable[int]) -> None:
+    await store.hold(SITE, HOLD, now=START + HOUR, limit=9)
+    assert 1 == await then
+
 
 QUESTIONS: dict[str, tuple[Question, set[str]]] = {
     "claim": (lambda s, d: s.claim("w", START + HOUR, limit=9, lease_until=START + 2 * HOUR), {"deliveries_due"}),
@@ -26,6 +48,39 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
         lambda s, d: s.overdue("w", START + 99 * HOUR, limit=9, lease_until=START + 100 * HOUR),
         {"deliveries_due"},
     ),
+    "seize": (
+        lambda s, d: s.overdue("w", START, limit=9, lease_until=START + HOUR, seize_before=START),
+        {"deliveries_due"},
+    ),
+    "hold a site": (lambda s, d: s.hold(SITE, HOLD, now=START + HOUR, limit=9), {"deliveries_waiting", "sites_site"}),
+    "hold a message": (
+        lambda s, d: s.hold(Selection(message_id=d.message_id), HOLD, now=START + HOUR, limit=9),
+        {"deliveries_message", "sqlite_autoindex_messages_1"},
+    ),
+    "hold a cause": (
+        lambda s, d: s.hold(Selection(cause=Cause.GREYLISTED), HOLD, now=START + HOUR, limit=9),
+        {"deliveries_waiting"},
+    ),
+    "release": (
+        lambda s, d: _held_then(s, s.release(SITE, by="a", now=START + HOUR, limit=9)),
+        {"deliveries_waiting", "events_message"},
+    ),
+    "retry_now": (lambda s, d: s.retry_now(SITE, now=START + MINUTE, limit=9), {"deliveries_waiting"}),
+    "mark_stuck": (
+        lambda s, d: s.mark_stuck(START + 9 * HOUR, due_before=START + 8 * HOUR, limit=9),
+        {"deliveries_due", "events_message"},
+    ),
+    "give_back": (lambda s, d: s.give_back("w", (d.id,)), set()),
+    "queued": (lambda s, d: s.queued(Selection(held_for="suspension")), {"deliveries_waiting", "events_message"}),
+    "queued at a domain": (lambda s, d: s.queued(Selection(domain="receiver.example")), {"deliveries_waiting"}),
+    "queue_by_site": (lambda s, d: s.queue_by_site(START), {"deliveries_waiting"}),
+    "remember_sites": (lambda s, d: s.remember_sites({"a.example": "google"}), set()),
+    "unknown_replies": (lambda s, d: s.unknown_replies(), {"unknown_replies_count"}),
+    "forget_unknown_replies": (lambda s, d: s.forget_unknown_replies(["x"]), set()),
+    "reports": (lambda s, d: s.reports("dmarc"), {"reports_received"}),
+    "reports of a domain": (lambda s, d: s.reports("dmarc", domain="a.example"), {"reports_domain"}),
+    "tallied": (lambda s, d: s.tallied("x", START), set()),
+    "sent_from": (lambda s, d: s.sent_from("192.0.2.1", "google", START), set()),
     "claim_notices": (lambda s, d: s.claim_notices("w", START + HOUR, limit=9, lease_until=START), {"notices_due"}),
     "settle_notices": (lambda s, d: s.settle_notices([NoticeResult(notice_id=1)]), set()),
     "accept": (lambda s, d: s.accept(acceptance()), set()),
@@ -83,7 +138,7 @@ async def test_plan(tmp_path: Path, store: SqliteStore, name: str) -> None:
         plan = [
             row[3]
             for statement in statements
-            if statement.startswith(("SELECT", "UPDATE", "DELETE"))
+            if statement.startswith(("SELECT", "UPDATE", "DELETE", "WITH"))
             for row in own.execute(f"EXPLAIN QUERY PLAN {statement}")
         ]
     own.close()

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 class Intake(Protocol):
     """The queue's end: what was accepted is handed over under a lease, while there is room."""
 
-    def has_room(self, recipients: Iterable[str]) -> bool:
-        """Whether this worker can take more for these; if not, any worker claims the deliveries from the store later."""
+    def has_room(self, recipients: Iterable[str], account: str) -> bool:
+        """Whether this worker can take more of the account for these; if not, any worker claims the deliveries from the store later."""
         ...
 
     def offer(self, claims: Sequence[Claim]) -> None:
@@ -136,7 +136,7 @@ class Acceptor:
         if acceptance.content is None:
             return acceptance
         to_send = [delivery.recipient for delivery in acceptance.deliveries if delivery.status is Status.QUEUED]
-        if not self._intake.has_room(to_send):
+        if not self._intake.has_room(to_send, acceptance.message.account):
             return acceptance
         return replace(acceptance, lease_owner=self._policy.worker, lease_until=at + self._policy.lease)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from prometheus_client import generate_latest
 from prometheus_client.registry import CollectorRegistry
@@ -24,12 +25,13 @@ from waybill.store.protocol import Store, StoreUnavailable
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OwnApi:
-    """What the routes need. ``ready`` says whether this worker takes requests (not while it drains)."""
+    """What the routes need. ``ready`` says whether this worker takes requests (not while it drains), ``status`` how all is."""
 
     store: Store
     clock: Clock
     verifier: Verifier
     ready: Callable[[], bool]
+    status: Callable[[], Awaitable[dict[str, Any]]]
 
 
 class _Endpoints:
@@ -89,10 +91,17 @@ class _Endpoints:
         await self._api.store.health()
         return PlainTextResponse("ok\n")
 
+    async def status(self, request: Request) -> Response:
+        """``GET /api/status``, what ``waybill status --json`` prints: for the operator, on the service's own machine."""
+        if await account_asking(request, self._api.store, self._api.clock()) is not None:
+            return _error(
+                403, "the status of the whole service is for its operator: ask from its own machine, unsigned"
+            )
+        return JSONResponse(await self._api.status())
+
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002 - the signature is Starlette's
         """Prometheus's text format."""
-        self._figures.health = await self._api.store.health()
-        self._figures.now = self._api.clock()
+        await self._figures.look(self._api.store, self._api.clock)
         text = generate_latest(self._registry)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -105,6 +114,7 @@ def own_app(api: OwnApi) -> Starlette:
             Route("/healthz", endpoints.healthz),
             Route("/readyz", _guarded(endpoints.readyz)),
             Route("/metrics", _guarded(endpoints.metrics)),
+            Route("/api/status", _guarded(endpoints.status)),
             Route("/api/messages", _guarded(endpoints.messages)),
             Route("/api/messages/{id}/explanation", _guarded(endpoints.explanation)),
             Route("/api/verify", _guarded(endpoints.verify)),

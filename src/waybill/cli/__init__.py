@@ -12,13 +12,17 @@ COMMANDS = {
     "find": ("waybill.cli.ask", "Find messages."),
     "events": ("waybill.cli.ask", "Show the raw ledger of a message, transcript included."),
     "status": ("waybill.cli.status", "Say how the service is."),
+    "queue": ("waybill.cli.queue", "Look at what waits; hold, release and retry it."),
     "keys": ("waybill.cli.keys", "Create, list and revoke API keys."),
     "account": ("waybill.cli.account", "Show, pause and resume an account's sending."),
     "identities": ("waybill.cli.identities", "Create, show and verify sender identities."),
     "suppression": ("waybill.cli.suppression", "Look at and change the suppression lists."),
     "classify": ("waybill.cli.classify", "Say what an SMTP reply means."),
     "read-report": ("waybill.cli.classify", "Say what a mail that came home is."),
+    "unknown-replies": ("waybill.cli.observed", "List the replies that no rule knows."),
+    "reports": ("waybill.cli.observed", "List the DMARC and TLS reports that came home."),
     "render": ("waybill.cli.render", "Render a stored template with data."),
+    "backup": ("waybill.cli.backup", "Copy the store while the service runs."),
     "lab": ("waybill.cli.lab", "Run a small internet on loopback from a scenario file."),
 }
 

@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from waybill.cli.session import USAGE, fail, json_option, unused_config_option
-from waybill.deliver.classify import classify_text
+from waybill.deliver.classify import classify_text, unknown_fingerprint
+from waybill.mail.delivery_status import as_reply
+from waybill.mail.reply import without_type
 from waybill.mail.report import ReportedRecipient
 from waybill.mail.report import read_report as read_mail
 from waybill.model.cause import CATALOGUE
@@ -18,7 +20,7 @@ from waybill.model.outcome import Outcome
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """What a reply means, as the command prints it."""
+    """What a reply means, as the command prints it. ``unknown`` is the fingerprint of words that no rule knows."""
     entry = CATALOGUE[outcome.cause]
     return {
         "cause": outcome.cause.value,
@@ -30,6 +32,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "ses": list(entry.ses) if entry.ses else None,
         "delay_type": entry.delay_type,
         "rule": outcome.rule,
+        "unknown": unknown_fingerprint(outcome),
         "meaning": entry.meaning,
         "remedy": entry.remedy,
     }
@@ -87,7 +90,7 @@ def _in_words(value: Any) -> str:
 
 
 def _recipient_json(recipient: ReportedRecipient) -> dict[str, Any]:
-    outcome = classify_text(recipient.diagnostic or recipient.status or "", None)
+    outcome = classify_text(as_reply(recipient), without_type(recipient.remote_mta) or None)
     failed = recipient.action == "failed"
     return {
         "recipient": recipient.recipient,

@@ -43,7 +43,7 @@ from waybill.model.message import Delivery, Status
 from waybill.model.resource import DEFAULT_ACCOUNT, ConfigurationSet, Template
 from waybill.model.suppression import GLOBAL, Reason, Suppression
 from waybill.serve.setup import DEV_ACCESS_KEY_ID, DEV_SECRET_ACCESS_KEY
-from waybill.serve.supervisor import CannotStart, Running, Supervisor
+from waybill.serve.supervisor import CannotStart, Running, Supervisor, Terms
 from waybill.settings import Endpoint, Settings
 from waybill.store.open import open_store
 from waybill.store.protocol import Store, StoreUnavailable
@@ -80,7 +80,7 @@ def demo_settings(folder: Path) -> Settings:
         http=replace(settings.http, listen=ANY_PORT),
         submission=replace(settings.submission, listen=ANY_PORT),
         inbound=replace(settings.inbound, listen=ANY_PORT),
-        delivery=replace(settings.delivery, retry=(2_000, 3_600_000), hostname="mail.shop.example"),
+        delivery=replace(settings.delivery, retry=(2_000, 2_000, 3_600_000), hostname="mail.shop.example"),
         identities=replace(settings.identities, verification="none"),
     )
 
@@ -106,7 +106,7 @@ async def _service(settings: Settings) -> AsyncIterator[Running]:
     stop = asyncio.Event()
     up: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
     service = asyncio.create_task(
-        Supervisor(settings, dev=True, workers=1, log_level=logging.CRITICAL).run(stop, up.set_result)
+        Supervisor(settings, dev=True, workers=1, terms=Terms(log_level=logging.CRITICAL)).run(stop, up.set_result)
     )
     service.add_done_callback(
         lambda ended: None if up.done() else up.set_exception(ended.exception() or CannotStart("it ended at once"))

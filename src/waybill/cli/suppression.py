@@ -5,13 +5,14 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
 from waybill.cli.session import NOT_FOUND, USAGE, F, config_option, fail, json_option, with_store
 from waybill.mail.address import AddressError, canonical
-from waybill.model.clock import now, rfc3339
+from waybill.model.cause import Cause
+from waybill.model.clock import now, parse_rfc3339, rfc3339
 from waybill.model.resource import DEFAULT_ACCOUNT
 from waybill.model.suppression import GLOBAL, Reason, Suppression
 from waybill.store.protocol import Store
@@ -49,12 +50,30 @@ def _reason(text: str, place: str = "") -> Reason:
     return Reason(text.upper())
 
 
+def _wanted(which: dict[str, str | None]) -> dict[str, Any]:
+    """What the options of a bulk removal ask for, read."""
+    wanted: dict[str, Any] = {key: value for key, value in which.items() if value is not None}
+    for key in {"since", "until"} & wanted.keys():
+        try:
+            wanted[key] = parse_rfc3339(wanted[key])
+        except ValueError as error:
+            raise fail(f"--{key}: {error}; a time is written as 2026-11-24T02:30:00Z", USAGE) from None
+    if "cause" in wanted:
+        if wanted["cause"] not in set(Cause):
+            raise fail(f"--cause {wanted['cause']!r} is not allowed; docs/causes.md lists the causes", USAGE)
+        wanted["cause"] = Cause(wanted["cause"])
+    if "reason" in wanted:
+        wanted["reason"] = _reason(wanted["reason"])
+    return wanted
+
+
 def _entry_json(entry: Suppression) -> dict[str, object]:
     return {
         "emailAddress": entry.address,
         "reason": entry.reason.value,
         "at": rfc3339(entry.at),
         "author": entry.author,
+        "cause": entry.cause.value if entry.cause else None,
         "message_id": entry.message_id,
         "event": entry.event,
         "diagnostic": entry.diagnostic,
@@ -103,15 +122,41 @@ def add(address: str, reason: str, config: Path | None, account: str, *, is_glob
 
 
 @suppression.command()
-@click.argument("address")
+@click.argument("address", required=False)
+@click.option("--rule", help="All entries that this classification rule made (the author, without rule:).")
+@click.option("--cause", help="All of this cause.")
+@click.option("--reason", help="All of this reason: BOUNCE or COMPLAINT.")
+@click.option("--since", help="All made at this time (RFC 3339, UTC) or later.")
+@click.option("--until", help="All made before this time.")
 @_list_options
+@json_option
 @config_option
-def remove(address: str, config: Path | None, account: str, *, is_global: bool) -> None:
-    """Take an address off a list. Mail that was stopped is not sent again by this."""
-    checked = _checked(address)
-    if not with_store(config, lambda store: store.unsuppress(_list_of(account, is_global=is_global), checked)):
-        raise fail(f"{checked} is not on the {'global' if is_global else 'account'} suppression list", NOT_FOUND)
-    click.echo(f"{checked} is off the {'global' if is_global else 'account'} suppression list.")
+def remove(
+    address: str | None, config: Path | None, account: str, *, is_global: bool, as_json: bool, **which: str | None
+) -> None:
+    """Take one address off a list, or all entries that fit the options. Mail that was stopped is not sent again by this."""
+    owner = _list_of(account, is_global=is_global)
+    name = "global" if is_global else "account"
+    wanted = _wanted(which)
+    if (address is None) is not bool(wanted):
+        raise fail("give either an ADDRESS, or at least one of --rule, --cause, --reason, --since and --until", USAGE)
+    if address is not None:
+        checked = _checked(address)
+        if not with_store(config, lambda store: store.unsuppress(owner, checked)):
+            raise fail(f"{checked} is not on the {name} suppression list", NOT_FOUND)
+        click.echo(json.dumps([checked]) if as_json else f"{checked} is off the {name} suppression list.")
+        return
+    removed = with_store(config, lambda store: store.unsuppress_matching(owner, **wanted))
+    if not removed:
+        raise fail(f"no entry of the {name} suppression list fits that", NOT_FOUND)
+    if as_json:
+        click.echo(json.dumps([_entry_json(entry) for entry in removed], indent=2, ensure_ascii=False))
+        return
+    for entry in removed:
+        click.echo(
+            f"{entry.address}  {entry.reason.value}  {rfc3339(entry.at)}  {entry.author}  {entry.diagnostic or ''}".rstrip()
+        )
+    click.echo(f"{len(removed)} entries are off the {name} suppression list.")
 
 
 @suppression.command("export")

@@ -1,17 +1,34 @@
 """One attempt to deliver: route, connect, speak SMTP, and say what it came to. A failed delivery is a value."""
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 from waybill.deliver.config import DeliverConfig, parse_relay
+from waybill.deliver.course import (
+    BEFORE_MAIL,
+    Course,
+    barred_evidence,
+    delivered,
+    failure_evidence,
+    is_unreachable,
+    next_may_differ,
+    no_route_evidence,
+    was_stale,
+    weight,
+)
+from waybill.deliver.course import Parcel as Parcel
 from waybill.deliver.evidence import Evidence, Failure
-from waybill.deliver.pool import Bounds, Lease, Pool
+from waybill.deliver.hosts import FailedHosts
+from waybill.deliver.itinerary import Itinerary
+from waybill.deliver.pool import Lease, Pool
+from waybill.deliver.provider import Site, Sites, plain_site
 from waybill.deliver.route import NoRoute, Route, Router
-from waybill.model.cause import CATALOGUE, Cause, Responder
-from waybill.model.clock import Clock, Instant
-from waybill.model.outcome import Attempt, Line, Outcome, Reply, Result, Speaker, Stage, Tls
-from waybill.model.record import record
+from waybill.deliver.sources import Hold, Sources
+from waybill.deliver.tls_policy import OPPORTUNISTIC, HostPolicy, TlsPolicies
+from waybill.model.clock import SECOND, Clock, Instant, rfc3339
+from waybill.model.outcome import Attempt, Line, Outcome, Reply, Speaker
 from waybill.net.resolver import Resolver
 from waybill.net.smtp_client import ClientSettings, Envelope, SmtpConnection
 from waybill.net.smtp_target import Fault, SmtpError, Target, TlsMode
@@ -21,42 +38,11 @@ BROKEN_TLS_FOR = 600_000  # milliseconds for which a server whose handshake fail
 MAX_BROKEN_TLS = 10_000
 
 
-@record(frozen=True, kw_only=True, slots=True)
-class Parcel:
-    """One message for one recipient: ``content`` is sent as it is, and ends in CRLF. ``number`` counts attempts from 1.
-
-    ``signed_by`` are the domains of the DKIM signatures in ``content``, for the record.
-    """
-
-    delivery_id: int
-    message_id: str
-    recipient: str
-    mail_from: str
-    content: bytes
-    number: int
-    tls_required: bool = False
-    signed_by: tuple[str, ...] = ()
-
-
-@dataclass(kw_only=True, slots=True)
-class _Course:
-    """What has happened so far in an attempt under way."""
-
-    parcel: Parcel
-    started_at: Instant
-    transcript: list[Line] = field(default_factory=list)
-    hosts: list[str] = field(default_factory=list)
-    target: Target | None = None
-    source_ip: str | None = None
-    tls: Tls | None = None
-    reused: bool = False
-
-
 class Deliverer:
-    """Attempts deliveries over a pool of connections.
+    """Attempts deliveries over a pool of connections. Without ``tls_policies`` neither DANE nor MTA-STS is asked.
 
     Raises:
-        ValueError: ``config.relay`` or ``config.ca_file`` cannot be understood.
+        ValueError: ``config.relay``, ``config.source_addresses`` or ``config.ca_file`` cannot be understood.
     """
 
     def __init__(
@@ -67,115 +53,215 @@ class Deliverer:
         clock: Clock,
         rng: random.Random,
         classify: Callable[[Evidence], Outcome],
+        tls_policies: TlsPolicies | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
         self._classify = classify
-        self._router = Router(resolver=resolver, config=config, relay=parse_relay(config.relay), rng=rng)
+        self._sites = Sites(connections=config.connections, messages=config.max_messages)
+        self._router = Router(
+            resolver=resolver, config=config, relay=parse_relay(config.relay), rng=rng, sites=self._sites
+        )
+        self.sources = Sources(config.sources, workers=config.workers)
+        self._failed = FailedHosts()
         self._settings = ClientSettings(
             helo=config.hostname,
             tls=ClientTls(clock=clock, ca_file=config.ca_file),
             clock=clock,
             timeouts=config.timeouts,
         )
-        bounds = Bounds(max_idle=config.max_idle, max_messages=config.max_messages, connections=config.connections)
-        self._pool = Pool(self._open, bounds)
-        self._broken_tls: dict[tuple[str, int], Instant] = {}
+        self._pool = Pool(self._open, max_idle=config.max_idle, workers=config.workers)
+        self._tls_policies = tls_policies
+        self._broken_tls: dict[tuple[str, int], tuple[Instant, str]] = {}
 
     async def attempt(self, parcel: Parcel) -> Attempt:
         """Tries the hosts of the recipient's domain in order until one gives an answer that decides the matter."""
-        course = _Course(parcel=parcel, started_at=self._clock())
-        route = await self._router.route(parcel.recipient.rpartition("@")[2])
+        domain = parcel.recipient.rpartition("@")[2]
+        started_at = self._clock()
+        route = await self._router.route(domain)
+        course = Course(parcel=parcel, started_at=started_at, site=route.site or plain_site(domain))
         self._note(course, route.text)
         if isinstance(route, NoRoute):
-            return self._finish(course, self._classify(_unroutable(course, route)))
+            return self._finish(course, self._classify(no_route_evidence(course, route)))
+        await self.sources.prepare(parcel.pool, route.site.name, started_at)
+        senders = self.sources.eligible(parcel.pool, route.site.name, self._clock())
+        if isinstance(senders, Hold):
+            self._note(course, senders.text)
+            held = NoRoute(failure=Failure.NO_SOURCE, text=senders.text)
+            return self._finish(course, self._classify(no_route_evidence(course, held)))
+        course.senders = senders
         return self._finish(course, await self._try_hosts(course, route))
+
+    async def site(self, domain: str) -> Site:
+        """Where the domain's mail goes, by what DNS says now; the domain's own name where it says nothing."""
+        route = await self._router.route(domain)
+        return route.site or plain_site(domain)
+
+    def known_site(self, domain: str) -> Site | None:
+        """Where the domain's mail went last; None where nobody has asked yet. Asks nobody."""
+        return self._sites.known(domain.lower().rstrip("."))
 
     async def close(self) -> None:
         """Takes leave of every server; attempts under way may end, but leave no connection behind."""
         await self._pool.close()
 
-    async def _try_hosts(self, course: _Course, route: Route) -> Outcome:
+    async def _try_hosts(self, course: Course, route: Route) -> Outcome:
         failures: list[tuple[Evidence, Target | None]] = []
+        barred: set[str] = set()
+        way = Itinerary(
+            router=self._router,
+            route=route,
+            senders=course.senders,
+            failed=self._failed,
+            idle=self._pool.idle(course.site.name),
+            told=course.hosts,
+        )
         left = self._config.max_addresses
-        for host in route.hosts:
-            targets = await self._router.targets(route, host)
-            if isinstance(targets, NoRoute):
-                self._note(course, targets.text)
-                course.hosts.append(f"{host}: {targets.text}")
-                failures.append((_unroutable(course, targets), None))
-                continue
-            for target in targets[:left]:
-                left -= 1
-                try:
-                    reply = await self._converse(course, target)
-                except SmtpError as error:
-                    course.hosts.append(f"{target}: {error.text}")
-                    evidence = _evidence(course, error)
-                    if not _next_may_differ(error):
-                        return self._classify(evidence)
-                    failures.append((evidence, target))
-                else:
-                    course.hosts.append(f"{target}: {reply.text}")
-                    return _delivered(target, reply)
-            if not left:
+        while True:
+            target = await way.next(self._clock())
+            for missed in way.take_missed():
+                self._note(course, missed.text)
+                failures.append((no_route_evidence(course, missed), None))
+            if target is None:
                 break
-        evidence, course.target = min(failures, key=lambda failure: _weight(failure[0]))
+            if target.host in barred:
+                continue
+            if failures and (not left or self._is_late(course)):
+                bound = f"{self._config.max_seconds:g} s" if left else f"{self._config.max_addresses} addresses"
+                course.hosts.append(f"{target}: not tried, since {bound} are enough for one attempt")
+                break
+            if await self._is_barred(course, route, target.host):
+                barred.add(target.host)
+                failures.append((barred_evidence(course, target.host), None))
+                continue
+            left -= 1
+            try:
+                reply = await self._converse(course, course.policy.apply(target))
+            except SmtpError as error:
+                course.hosts.append(f"{target}: {error.text}")
+                evidence = failure_evidence(course, error)
+                if not next_may_differ(error):
+                    return self._classify(evidence)
+                failures.append((evidence, course.target))
+            else:
+                course.hosts.append(f"{target}: {reply.text}")
+                return delivered(target, reply)
+        evidence, course.target = min(failures, key=lambda failure: weight(failure[0]))
         return self._classify(evidence)
 
-    async def _converse(self, course: _Course, target: Target) -> Reply:
+    def _is_late(self, course: Course) -> bool:
+        return self._clock() - course.started_at > self._config.max_seconds * SECOND
+
+    async def _is_barred(self, course: Course, route: Route, host: str) -> bool:
+        """Finds the host's TLS policy, and whether it keeps us from the host."""
+        if course.policy_host == host:
+            return False
+        course.policy_host = host
+        course.policy = await self._tls_policy(route, course.parcel.recipient, host)
+        for note in course.policy.notes:
+            self._note(course, note)
+        if course.policy.refusal is None:
+            return False
+        self._note(course, f"{host} is passed over. {course.policy.because}")
+        course.hosts.append(f"{host}: passed over, {course.policy.because}")
+        return True
+
+    async def _converse(self, course: Course, target: Target) -> Reply:
         parcel = course.parcel
         if parcel.tls_required and target.tls is not TlsMode.IMPLICIT:
             target = replace(target, tls=TlsMode.REQUIRED)
         place = (target.ip, target.port)
         if target.tls is not TlsMode.OPPORTUNISTIC:
             return await self._send(course, target)
-        if self._broken_tls.get(place, 0) > self._clock():
-            self._note(course, f"TLS with {target} failed a moment ago; TLS is not required, so this goes in clear")
-            return await self._send(course, replace(target, tls=TlsMode.CLEAR))
+        until, why = self._broken_tls.get(place, (0, ""))
+        if until > self._clock():
+            since = rfc3339(until - BROKEN_TLS_FOR)
+            why = f"{why}, at {since}; until {rfc3339(until)} this server is not asked for TLS, which is not required"
+            self._note(course, why)
+            return await self._send_in_clear(course, target, why)
         try:
             return await self._send(course, target)
         except SmtpError as error:
             if error.fault is not Fault.TLS_FAILED:
                 raise
-        self._remember_broken_tls(place)
+            why = error.text
+        self._remember_broken_tls(place, why)
         self._note(course, "TLS is not required, so this is tried once more, in clear")
-        return await self._send(course, replace(target, tls=TlsMode.CLEAR))
+        return await self._send_in_clear(course, target, f"{why}; TLS is not required, so it was sent in clear")
 
-    async def _send(self, course: _Course, target: Target) -> Reply:
+    async def _send_in_clear(self, course: Course, target: Target, because: str) -> Reply:
+        try:
+            return await self._send(course, replace(target, tls=TlsMode.CLEAR))
+        finally:
+            course.clear_because = because
+
+    async def _send(self, course: Course, target: Target) -> Reply:
         course.target, course.source_ip, course.tls, course.reused = target, target.source_ip, None, False
+        course.clear_because = None
         parcel = course.parcel
         envelope = Envelope(mail_from=parcel.mail_from, recipient=parcel.recipient, content=parcel.content)
-        lease = await self._pool.acquire(target, course.transcript)
-        try:
+        with self._counted(course, target):
+            lease = await self._pool.acquire(target, course.site, course.transcript)
+            try:
+                return await self._send_over(course, lease, envelope)
+            except SmtpError as error:
+                if not (lease.reused and was_stale(lease.connection, error)):
+                    raise
+            self._note(course, "The connection had gone stale and nothing was sent; a new one is tried")
+            lease = await self._pool.acquire(target, course.site, course.transcript, fresh=True)
             return await self._send_over(course, lease, envelope)
-        except SmtpError as error:
-            if not (lease.reused and _was_stale(lease.connection, error)):
-                raise
-        self._note(course, "The connection had gone stale and nothing was sent; a new one is tried")
-        lease = await self._pool.acquire(target, course.transcript, fresh=True)
-        return await self._send_over(course, lease, envelope)
 
-    async def _send_over(self, course: _Course, lease: Lease, envelope: Envelope) -> Reply:
+    @contextmanager
+    def _counted(self, course: Course, target: Target) -> Iterator[None]:
+        """Counts the message for its source address, unless the server never heard of it; and remembers who cannot be spoken to."""
+        source, site, at = target.source_ip, course.site.name, self._clock()
+        if source is not None:
+            self.sources.count(source, site, at)
+        try:
+            yield
+        except SmtpError as error:
+            course.tls = error.tls or course.tls
+            if error.stage in BEFORE_MAIL:
+                if source is not None:
+                    self.sources.count(source, site, at, -1)
+                if is_unreachable(error) and not self._pool.connected(target, course.site.name):
+                    self._failed.fail(target, error, self._clock())
+            raise
+
+    async def _send_over(self, course: Course, lease: Lease, envelope: Envelope) -> Reply:
         connection = lease.connection
         course.source_ip, course.tls, course.reused = connection.source_ip, connection.tls, lease.reused
+        course.clear_because = connection.clear_because
+        failed_test = course.policy.test(connection.tls)
+        if failed_test is not None:
+            self._note(course, failed_test)
         try:
             return await connection.send(envelope)
         finally:
             self._pool.release(lease)
 
     async def _open(self, target: Target, transcript: list[Line]) -> SmtpConnection:
-        return await SmtpConnection.open(target, settings=self._settings, transcript=transcript)
+        connection = await SmtpConnection.open(target, settings=self._settings, transcript=transcript)
+        self._failed.succeed(target)
+        return connection
 
-    def _remember_broken_tls(self, place: tuple[str, int]) -> None:
+    async def _tls_policy(self, route: Route, recipient: str, host: str) -> HostPolicy:
+        """What the host must show. Where the way is fixed by the settings, the recipient's domain has no say in it."""
+        policies, domain = self._tls_policies, recipient.rpartition("@")[2].lower().rstrip(".")
+        if policies is None or route.fixed:
+            return OPPORTUNISTIC
+        known = policies.known(domain, host, route.port)
+        return known if known is not None else await policies.decide(domain, host, route.port)
+
+    def _remember_broken_tls(self, place: tuple[str, int], why: str) -> None:
         if len(self._broken_tls) >= MAX_BROKEN_TLS:
             self._broken_tls.clear()
-        self._broken_tls[place] = self._clock() + BROKEN_TLS_FOR
+        self._broken_tls[place] = self._clock() + BROKEN_TLS_FOR, why
 
-    def _note(self, course: _Course, text: str) -> None:
+    def _note(self, course: Course, text: str) -> None:
         course.transcript.append(Line(at=self._clock(), who=Speaker.NOTE, text=text))
 
-    def _finish(self, course: _Course, outcome: Outcome) -> Attempt:
+    def _finish(self, course: Course, outcome: Outcome) -> Attempt:
         target = course.target
         return Attempt(
             number=course.parcel.number,
@@ -186,84 +272,14 @@ class Deliverer:
             ip=target.ip if target is not None else None,
             port=target.port if target is not None else None,
             source_ip=course.source_ip,
-            helo=self._config.hostname,
+            helo=(target.helo if target is not None else "") or self._config.hostname,
             tls=course.tls,
             transcript=tuple(course.transcript),
             hosts=tuple(course.hosts),
             reused_connection=course.reused,
             signed_by=course.parcel.signed_by,
+            tls_policy=course.policy.name or ("configuration set" if course.parcel.tls_required else None),
+            clear_because=course.clear_because,
+            site=course.site.name,
+            provider=course.site.provider,
         )
-
-
-def _delivered(target: Target, reply: Reply) -> Outcome:
-    return Outcome(
-        result=Result.DELIVERED,
-        cause=Cause.ACCEPTED_BY_RECEIVER,
-        scope=CATALOGUE[Cause.ACCEPTED_BY_RECEIVER].scope,
-        responder=Responder.REMOTE,
-        permanent=False,
-        stage=Stage.MESSAGE,
-        status=reply.enhanced or "2.0.0",
-        diagnostic=f"smtp; {reply.text}",
-        rule="accepted",
-        reply=reply,
-        command=".",
-        host=target.host,
-        ip=target.ip,
-    )
-
-
-def _unroutable(course: _Course, route: NoRoute) -> Evidence:
-    return Evidence(
-        stage=Stage.ROUTE,
-        recipient=course.parcel.recipient,
-        failure=route.failure,
-        text=route.text,
-        host=route.host,
-        tls_required=course.parcel.tls_required,
-    )
-
-
-def _evidence(course: _Course, error: SmtpError) -> Evidence:
-    target = course.target
-    return Evidence(
-        stage=error.stage,
-        recipient=course.parcel.recipient,
-        reply=error.reply,
-        failure=Failure(error.fault) if error.fault is not None else None,
-        text=error.text,
-        command=error.command,
-        host=target.host if target is not None else None,
-        ip=target.ip if target is not None else None,
-        tls_required=course.parcel.tls_required,
-    )
-
-
-_BEFORE_MAIL = frozenset({Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.AUTH})
-
-
-def _next_may_differ(error: SmtpError) -> bool:
-    """Whether another host is worth trying: this one could not be spoken to, or put us off before it heard of the message."""
-    if error.reply is not None:
-        return error.stage in _BEFORE_MAIL and error.reply.code < 500
-    if error.fault in (Fault.SIZE_EXCEEDED, Fault.I18N_UNSUPPORTED):
-        return False
-    return not error.content_sent
-
-
-def _was_stale(connection: SmtpConnection, error: SmtpError) -> bool:
-    """Whether an open connection turned out to be closed already: nothing was answered, and no content was sent."""
-    lost = error.fault is Fault.CONNECTION_LOST or (error.reply is not None and error.reply.code == 421)
-    return lost and not connection.answered and not error.content_sent
-
-
-_LASTING = frozenset({Failure.NO_ADDRESS, Failure.PRIVATE_ADDRESS})
-
-
-def _weight(evidence: Evidence) -> int:
-    """Which of several failures tells the story: a server's words first, then what may pass, then the rest."""
-    if evidence.reply is not None:
-        return 0
-    if evidence.failure is Failure.NETWORK_DOWN:
-        return 2
-    return 3 if evidence.failure in _LASTING else 1

@@ -6,22 +6,28 @@ a full mailbox that answers 552 has bounced this message, and may take the next.
 the recipient suppresses it; what is refused for its IP, its content or a policy never does, whatever the code says.
 """
 
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from waybill.deliver.evidence import Evidence, Failure
-from waybill.deliver.rules import Rule, load_rules
+from waybill.deliver.rules import Rule, Tier, load_rules
 from waybill.deliver.said import Said, fingerprint, read_reply, read_words
 from waybill.mail.reply import MalformedReply, parse_reply
 from waybill.model.cause import CATALOGUE, Cause, Responder, Scope
 from waybill.model.outcome import Outcome, Reply, Result, Stage
 
-__all__ = ["classify", "classify_text", "fingerprint"]
+__all__ = ["classify", "classify_text", "fingerprint", "unknown_fingerprint"]
 
 RULES = load_rules()
 UNMATCHED = "undetermined"
 ACCEPTED = "accepted"
 REMEMBERED_REPLIES = 4_096
+
+# The rules that look at codes alone, or guess: what one of them decided has words that nobody knows.
+_WORDLESS = frozenset({UNMATCHED}) | {
+    rule.id for rule in RULES.rules if rule.tier in {Tier.ENHANCED, Tier.GUESS, Tier.CODE}
+}
 
 # Before RCPT no server can have spoken about the recipient.
 _ABOUT_RECIPIENT = frozenset({Stage.ROUTE, Stage.RCPT, Stage.DATA, Stage.MESSAGE, Stage.RETURNED})
@@ -69,6 +75,17 @@ _POLICY_CAUSES = frozenset(
     }
 )
 
+# A reply that names a missing mailbox beside one of these may be speaking of something else; links are not words.
+_DOUBT = re.compile(
+    r"spam|(?:black|block|deny) ?list|reputation|polic(?:y|ies)|(?<!<)\bip\b|\bdns|\brbl|\bspf\b|\bdkim|\bdmarc|gr[ea]ylist|\bptr\b"
+    r"|\byour (?:\w+ )?(?:account|domain|host|network|server)\b|(?:hosting|trial|smtp|sending) account|account for domain"
+    r"|\bsenders?\b|for sending|mail from\b|from (?:address|domain)|return.?path|reply-?to|\bheader|\bcc\b|callout"
+    r"|authent|\bauth\b|\brelay(?! recipient|=)|access denied|not allowed|server not found|(?:message|mail) (?:was |is )?(?:rejected|refused)"
+    r"|reverse lookup|(?:try|retry) (?:again )?later|temporar|maintenance|in progress|another (?:session|process)"
+)
+_REFUSAL_INSIDE = re.compile(r"(?<![\w.])[45]\d\d[ -]#?[45]\.\d{1,3}\.\d{1,3}\b")
+_LINK = re.compile(r"https?://\S+")
+
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
@@ -95,11 +112,16 @@ _FAILURES = {
     Failure.MALFORMED_REPLY: _Verdict(Cause.PROTOCOL_ERROR, Responder.REMOTE, "4.5.0"),
     Failure.TLS_FAILED: _Verdict(Cause.TLS_REQUIRED, Responder.NETWORK, "4.7.5"),
     Failure.TLS_NOT_OFFERED: _Verdict(Cause.TLS_REQUIRED, Responder.REMOTE, "4.7.10"),
+    Failure.CERTIFICATE_UNTRUSTED: _Verdict(Cause.TLS_REQUIRED, Responder.REMOTE, "4.7.5"),
+    Failure.DANE_MISMATCH: _Verdict(Cause.TLS_REQUIRED, Responder.REMOTE, "4.7.5"),
+    Failure.MTA_STS_CERTIFICATE: _Verdict(Cause.TLS_REQUIRED, Responder.REMOTE, "4.7.5"),
+    Failure.MTA_STS_HOST: _Verdict(Cause.TLS_REQUIRED, Responder.DNS, "4.7.5"),
     Failure.LOOP: _Verdict(Cause.ROUTING_LOOP, Responder.DNS, "5.4.6"),
     Failure.PRIVATE_ADDRESS: _Verdict(Cause.DOMAIN_NOT_FOUND, Responder.WAYBILL, "5.4.4"),
     Failure.ADDRESS_LITERAL: _Verdict(Cause.ADDRESS_INVALID, Responder.WAYBILL, "5.1.3"),
     Failure.SIZE_EXCEEDED: _Verdict(Cause.MESSAGE_TOO_LARGE, Responder.REMOTE, "5.3.4"),
     Failure.I18N_UNSUPPORTED: _Verdict(Cause.I18N_UNSUPPORTED, Responder.REMOTE, "5.6.7"),
+    Failure.NO_SOURCE: _Verdict(Cause.HELD_BY_WAYBILL, Responder.WAYBILL, "4.4.0"),
     Failure.NETWORK_DOWN: _Verdict(Cause.WAYBILL_INCIDENT, Responder.WAYBILL, "4.4.0"),
 }
 
@@ -119,7 +141,23 @@ def classify_text(reply: str, mx: str | None = None) -> Outcome:
         parsed = parse_reply(reply)
     except MalformedReply:
         parsed = None
+    if parsed is not None and parsed.code < 400 and (refusal := _REFUSAL_INSIDE.search(reply)):
+        # A greeting that turned into a refusal: "220-mx.b.example 421 4.2.1 …".
+        return classify_text(reply[refusal.start() :], mx)
     return classify(Evidence(stage=Stage.RETURNED, recipient="", reply=parsed, text=reply.strip(), host=mx))
+
+
+def unknown_fingerprint(outcome: Outcome) -> str | None:
+    """The fingerprint of a reply whose words fit no rule; None for any other outcome.
+
+    A reply that only its codes or a guess decided (sections 3 to 5 of ``rules.toml``) counts as unknown too: codes lie
+    more often than words do, so such a reply is as good a reason for a new rule as one that nothing fits.
+    """
+    if outcome.responder is not Responder.REMOTE or outcome.rule not in _WORDLESS:
+        return None
+    if outcome.reply is not None:
+        return fingerprint(read_reply(outcome.reply, outcome.stage).text)
+    return fingerprint(outcome.diagnostic)
 
 
 def _from_reply(evidence: Evidence, reply: Reply) -> Outcome:
@@ -164,7 +202,7 @@ def _from_said(evidence: Evidence, said: Said) -> Outcome:
         bounced = rule.permanent
     permanent = bounced and (entry.permanent or rule is None or rule.permanent is True)
     confidence = rule.confidence if rule else "possible"
-    if confidence == "certain" and entry.suppress and _is_policy(said):
+    if confidence == "certain" and entry.suppress and (_is_policy(said) or _is_doubtful(said)):
         confidence = "likely"
     reply = evidence.reply
     return Outcome(
@@ -214,6 +252,11 @@ def _from_failure(evidence: Evidence, failure: Failure) -> Outcome:
 def _is_policy(said: Said) -> bool:
     """Whether the code speaks of security or policy; x.7.13 and x.7.17 alone are about the mailbox (RFC 5248, RFC 7293)."""
     return said.detail is not None and said.detail.startswith("7.") and said.detail not in {"7.13", "7.17"}
+
+
+def _is_doubtful(said: Said) -> bool:
+    """Whether words about the sender, its IP or the moment stand beside those about the mailbox."""
+    return _DOUBT.search(_LINK.sub("", said.text)) is not None
 
 
 @lru_cache(maxsize=REMEMBERED_REPLIES)

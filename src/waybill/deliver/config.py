@@ -1,5 +1,7 @@
 """How mail leaves: what we call ourselves, from where, by which port, and which domains go elsewhere."""
 
+import ipaddress
+import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
@@ -36,17 +38,35 @@ class Relay:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """One of our addresses, and what we call ourselves from there (empty: the host name)."""
+
+    ip: str
+    helo: str = ""
+
+    @property
+    def is_v6(self) -> bool:
+        """Whether it reaches IPv6."""
+        return ":" in self.ip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DeliverConfig:
     """The settings of delivery.
 
-    ``hostname`` is what we say in EHLO. ``relay`` is a URL, ``smtp://user:password@host:port`` or ``smtps://…``.
-    ``ca_file`` replaces the machine's root certificates. ``max_idle`` is the time in seconds after which an unused
-    connection is closed, ``max_messages`` the number of messages after which any is, ``connections`` how many there
-    may be to one address, ``max_addresses`` how many addresses of a domain one attempt tries at most.
+    ``hostname`` is what we say in EHLO. ``source_addresses`` are ours, each with a name for EHLO after a space where it
+    has one of its own; ``listening`` the addresses and ports where mail comes in. ``relay`` is a URL,
+    ``smtp://user:password@host:port`` or ``smtps://…``. ``ca_file`` replaces the machine's root certificates. ``max_idle``
+    is the time in seconds after which an unused connection is closed, ``max_messages`` the number of messages after which
+    any is, ``connections`` how many there may be to one site; the last two hold where nothing is known of the site.
+    ``workers`` is among how many processes a site's connections are shared. One attempt tries ``max_addresses`` addresses
+    at most, and begins with no further one after ``max_seconds``.
     """
 
     hostname: str
     source_addresses: tuple[str, ...] = ()
+    listening: tuple[tuple[str, int], ...] = ()
+    workers: int = 1
     port: int = 25
     allow_private: bool = False
     relay: str = ""
@@ -56,7 +76,33 @@ class DeliverConfig:
     max_idle: float = 20.0
     max_messages: int = 100
     connections: int = 20
-    max_addresses: int = 5
+    max_addresses: int = 20
+    max_seconds: float = 300.0
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Our addresses. Raises: ValueError."""
+        return tuple(parse_source(text) for text in self.source_addresses)
+
+
+_HELO = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9-]{1,63}")
+
+
+def parse_source(text: str) -> Source:
+    """The source that ``192.0.2.7`` or ``192.0.2.8 mail8.example.com`` names.
+
+    Raises:
+        ValueError: it is no IP address, or what follows is no host name.
+    """
+    ip, _, helo = text.strip().partition(" ")
+    helo = helo.strip()
+    try:
+        ip = str(ipaddress.ip_address(ip))
+    except ValueError:
+        raise ValueError(f"source address {text!r}: {ip!r} is not an IP address") from None
+    if helo and not _HELO.fullmatch(helo):
+        raise ValueError(f"source address {text!r}: {helo!r} is not a host name such as mail8.example.com")
+    return Source(ip=ip, helo=helo.lower())
 
 
 def parse_relay(url: str) -> Relay | None:

@@ -22,11 +22,18 @@ class Failure(StrEnum):
     MALFORMED_REPLY = "malformed_reply"  # what was said is no SMTP reply
     TLS_FAILED = "tls_failed"
     TLS_NOT_OFFERED = "tls_not_offered"
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"  # a relay's certificate, which has to be good
+    DANE_MISMATCH = "dane_mismatch"  # no TLSA record of the host fits its certificate (RFC 7672)
+    MTA_STS_CERTIFICATE = (
+        "mta_sts_certificate"  # the certificate is not what the domain's policy asks for (RFC 8461 §4.1)
+    )
+    MTA_STS_HOST = "mta_sts_host"  # an MX host that the domain's policy does not list
     LOOP = "loop"  # the best MX is ourselves
     PRIVATE_ADDRESS = "private_address"  # a private or loopback address, and those are not allowed
     ADDRESS_LITERAL = "address_literal"  # user@[192.0.2.1]
     SIZE_EXCEEDED = "size_exceeded"  # larger than the SIZE that the server offers (RFC 1870)
     I18N_UNSUPPORTED = "i18n_unsupported"  # SMTPUTF8 is needed and not offered (RFC 6531)
+    NO_SOURCE = "no_source"  # none of our addresses may send it now
     NETWORK_DOWN = "network_down"  # our side: no network at all, or a source address that is not ours
 
 

@@ -22,6 +22,19 @@ def required_literals(pattern: str) -> tuple[str, ...]:
     return tuple(sorted(_Reader(_TOKEN.findall(pattern)).alternatives()))
 
 
+def split_alternatives(pattern: str) -> tuple[str, ...]:
+    """The alternatives on the top level of ``pattern``: it matches where one of them does."""
+    parts = [""]
+    depth = 0
+    for piece in _TOKEN.findall(pattern):
+        if piece == "|" and not depth:
+            parts.append("")
+            continue
+        depth += piece.startswith("(") - (piece == ")")
+        parts[-1] += piece
+    return tuple(parts)
+
+
 class _Reader:
     """Reads a pattern's alternatives and what each of them requires."""
 

@@ -1,4 +1,4 @@
-"""Keeps connections open between messages, and their number to one destination within bounds."""
+"""Keeps connections open between messages, and their number to one site within bounds."""
 
 import asyncio
 from collections import deque
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from waybill.deliver.provider import Site
 from waybill.model.outcome import Line
 from waybill.model.record import record
 from waybill.net.smtp_client import SmtpConnection
@@ -14,22 +15,37 @@ from waybill.net.smtp_target import Target
 Open: TypeAlias = Callable[[Target, list[Line]], Awaitable[SmtpConnection]]
 
 
-@record(frozen=True, kw_only=True, slots=True)
-class Bounds:
-    """``max_idle`` seconds unused, ``max_messages`` over one connection, ``connections`` to one target."""
+@dataclass(kw_only=True, slots=True, eq=False)
+class _Idle:
+    """A connection that nobody uses until ``until``, by the loop's time."""
 
-    max_idle: float
-    max_messages: int
-    connections: int
+    target: Target
+    until: float
+    connection: SmtpConnection
+
+
+@record(frozen=True, kw_only=True, slots=True)
+class _Turn:
+    """A place in the line for a connection to ``target``."""
+
+    target: Target
+    called: "asyncio.Future[None]"
 
 
 @dataclass(kw_only=True, slots=True)
-class _Destination:
-    """The connections to one target: ``opened`` counts all, idle or lent. ``waiting`` are those in line for one."""
+class _Place:
+    """The connections to one site: ``opened`` counts all, idle, lent, taking leave or being opened.
 
+    ``ips`` are the addresses of those that stand, one for each; ``waiting`` are those in line for a connection.
+    """
+
+    name: str
+    connections: int
+    messages: int
     opened: int = 0
-    idle: list[tuple[float, SmtpConnection]] = field(default_factory=list)
-    waiting: deque["asyncio.Future[None]"] = field(default_factory=deque)
+    idle: list[_Idle] = field(default_factory=list)
+    ips: list[str] = field(default_factory=list)
+    waiting: deque["_Turn"] = field(default_factory=deque)
 
 
 @record(frozen=True, kw_only=True, slots=True)
@@ -39,124 +55,161 @@ class Lease:
     target: Target
     connection: SmtpConnection
     reused: bool
-    destination: _Destination
+    place: _Place
 
 
 class Pool:
-    """Lends connections; a lent one must be given back, whatever became of it."""
+    """Lends connections; a lent one must be given back, whatever became of it.
 
-    def __init__(self, open_connection: Open, bounds: Bounds) -> None:
+    ``max_idle`` is how many seconds one may be unused, ``workers`` among how many processes a site's are shared.
+    """
+
+    def __init__(self, open_connection: Open, *, max_idle: float, workers: int = 1) -> None:
         self._open = open_connection
-        self._bounds = bounds
-        self._destinations: dict[Target, _Destination] = {}
+        self._max_idle = max_idle
+        self._workers = workers
+        self._closing = False
+        self._places: dict[str, _Place] = {}
         self._sweep: asyncio.TimerHandle | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def acquire(self, target: Target, transcript: list[Line], *, fresh: bool = False) -> Lease:
-        """A connection to the target, waiting in line where there are as many as there may be.
+    def idle(self, site: str) -> list[Target]:
+        """The targets at the site to which a connection is open and free, the one used last first."""
+        place = self._places.get(site)
+        return [each.target for each in reversed(place.idle)] if place is not None else []
+
+    def connected(self, target: Target, site: str) -> bool:
+        """Whether another connection to the target's address is open."""
+        place = self._places.get(site)
+        return place is not None and target.ip in place.ips
+
+    async def acquire(self, target: Target, site: Site, transcript: list[Line], *, fresh: bool = False) -> Lease:
+        """A connection to the target, waiting in line where the site has as many as it may have.
 
         With ``fresh`` a new one; the idle ones are closed, since what made one useless may have hit them all.
 
         Raises:
             SmtpError: it cannot be opened.
         """
-        destination = self._destinations.setdefault(target, _Destination())
+        place = self._place(site)
         if fresh:
-            self._dismiss(destination, [connection for _, connection in destination.idle])
-            destination.idle.clear()
+            self._dismiss(place, [each for each in place.idle if each.target == target])
         while True:
-            while destination.idle:
-                connection = destination.idle.pop()[1]
-                if connection.usable:
-                    connection.wire.transcript = transcript
-                    connection.wire.note(f"message {connection.messages + 1} on a connection to {target} that was open")
-                    return Lease(target=target, connection=connection, reused=True, destination=destination)
-                self._dismiss(destination, [connection])
-            if destination.opened < self._bounds.connections:
+            connection = self._take_idle(place, target)
+            if connection is not None:
+                connection.wire.transcript = transcript
+                connection.wire.note(f"message {connection.messages + 1} on a connection to {target} that was open")
+                return Lease(target=target, connection=connection, reused=True, place=place)
+            if place.opened < place.connections:
                 break
-            await self._wait(destination)
-            destination = self._destinations.setdefault(target, destination)
-        destination.opened += 1
+            if place.idle:  # to another host of the site: it makes room
+                self._dismiss(place, place.idle[:1])
+            await self._wait(place, target)
+            place = self._places.setdefault(site.name, place)
+        place.opened += 1
         try:
             connection = await self._open(target, transcript)
         except BaseException:
-            self._forget(target, destination)
+            self._leave(place)
             raise
-        return Lease(target=target, connection=connection, reused=False, destination=destination)
+        place.ips.append(target.ip)
+        return Lease(target=target, connection=connection, reused=False, place=place)
 
     def release(self, lease: Lease) -> None:
         """Takes a connection back: it is kept where it may serve again, and closed otherwise."""
-        connection = lease.connection
-        destination = lease.destination
+        connection, place = lease.connection, lease.place
         if not connection.usable:
             connection.abort()
-            self._forget(lease.target, destination)
-        elif connection.messages >= self._bounds.max_messages:
-            self._dismiss(destination, [connection])
-            self._forget(lease.target, destination, closed=0)
-        else:
-            loop = asyncio.get_running_loop()
-            destination.idle.append((loop.time() + self._bounds.max_idle, connection))
-            if self._sweep is None:
-                self._sweep = loop.call_later(self._bounds.max_idle, self._close_idle)
-            _call_next(destination)
+            place.ips.remove(lease.target.ip)
+            self._leave(place)
+            return
+        loop = asyncio.get_running_loop()
+        idle = _Idle(target=lease.target, until=loop.time() + self._max_idle, connection=connection)
+        place.idle.append(idle)
+        if self._closing or connection.messages >= place.messages:
+            self._dismiss(place, [idle])
+            return
+        if self._sweep is None:
+            self._sweep = loop.call_later(self._max_idle, self._close_idle)
+        _call_next(place, lease.target)
 
     async def close(self) -> None:
         """Takes leave of every server. Connections that are lent are closed when they are given back."""
-        self._bounds = Bounds(max_idle=0, max_messages=0, connections=self._bounds.connections)
+        self._closing = True
         if self._sweep is not None:
             self._sweep.cancel()
-        for target, destination in list(self._destinations.items()):
-            self._dismiss(destination, [connection for _, connection in destination.idle])
-            destination.idle.clear()
-            self._forget(target, destination, closed=0)
+        for place in list(self._places.values()):
+            self._dismiss(place, list(place.idle))
         while self._leaving:
             await asyncio.gather(*self._leaving, return_exceptions=True)
 
-    async def _wait(self, destination: _Destination) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        destination.waiting.append(turn)
+    def _place(self, site: Site) -> _Place:
+        place = self._places.get(site.name)
+        if place is None:
+            place = self._places[site.name] = _Place(
+                name=site.name, connections=site.share(self._workers), messages=site.messages_per_connection
+            )
+        return place
+
+    def _take_idle(self, place: _Place, target: Target) -> SmtpConnection | None:
+        for index in range(len(place.idle) - 1, -1, -1):
+            each = place.idle[index]
+            if each.target == target:
+                if each.connection.usable:
+                    del place.idle[index]
+                    return each.connection
+                self._dismiss(place, [each])
+        return None
+
+    async def _wait(self, place: _Place, target: Target) -> None:
+        turn = _Turn(target=target, called=asyncio.get_running_loop().create_future())
+        place.waiting.append(turn)
         try:
-            await turn
+            await turn.called
         except asyncio.CancelledError:
-            if turn.cancelled():
-                destination.waiting.remove(turn)
+            if turn.called.cancelled():
+                place.waiting.remove(turn)
             else:  # called and cancelled at once: the next in line must not miss the call
-                _call_next(destination)
+                _call_next(place)
             raise
 
-    def _dismiss(self, destination: _Destination, connections: list[SmtpConnection]) -> None:
-        for connection in connections:
-            destination.opened -= 1
-            task = asyncio.ensure_future(connection.quit())
+    def _dismiss(self, place: _Place, idle: list[_Idle]) -> None:
+        """Takes leave of connections; each counts until it has gone, as it does at the receiver."""
+        for each in idle:
+            place.idle.remove(each)
+            place.ips.remove(each.target.ip)
+            task = asyncio.ensure_future(each.connection.quit())
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
+            task.add_done_callback(lambda _: self._leave(place))
 
-    def _forget(self, target: Target, destination: _Destination, closed: int = 1) -> None:
-        destination.opened -= closed
-        if destination.waiting:
-            _call_next(destination)
-        elif not destination.opened and self._destinations.get(target) is destination:
-            del self._destinations[target]
+    def _leave(self, place: _Place) -> None:
+        """A connection is gone."""
+        place.opened -= 1
+        if place.waiting:
+            _call_next(place)
+        elif not place.opened and self._places.get(place.name) is place:
+            del self._places[place.name]
 
     def _close_idle(self) -> None:
         self._sweep = None
         loop = asyncio.get_running_loop()
         due: float | None = None
-        for target, destination in list(self._destinations.items()):
-            expired = [connection for until, connection in destination.idle if until <= loop.time()]
-            destination.idle = [(until, each) for until, each in destination.idle if until > loop.time()]
-            self._dismiss(destination, expired)
-            if destination.idle:
-                due = min(due or destination.idle[0][0], destination.idle[0][0])
-            self._forget(target, destination, closed=0)
+        for place in list(self._places.values()):
+            self._dismiss(place, [each for each in place.idle if each.until <= loop.time()])
+            for each in place.idle:
+                due = each.until if due is None else min(due, each.until)
         if due is not None:
             self._sweep = loop.call_at(due, self._close_idle)
 
 
-def _call_next(destination: _Destination) -> None:
-    while destination.waiting:
-        turn = destination.waiting.popleft()
-        if not turn.done():
-            turn.set_result(None)
-            return
+def _call_next(place: _Place, free: Target | None = None) -> None:
+    """Calls the first who waits for the connection that is free now, else the first of all.
+
+    Others do not wait for ever: a connection is left after so many messages, and then they come first.
+    """
+    waiting = [turn for turn in place.waiting if not turn.called.done()]
+    if waiting:
+        turn = next((turn for turn in waiting if turn.target == free), waiting[0])
+        place.waiting.remove(turn)
+        turn.called.set_result(None)

@@ -2,13 +2,15 @@
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from importlib import resources
 from typing import Any, TypeVar
 
-from waybill.deliver.literals import TrigramIndex, build_index, required_literals
+from waybill.deliver.literals import TrigramIndex, build_index, required_literals, split_alternatives
+from waybill.deliver.provider import PROVIDERS, Provider, Providers
 from waybill.deliver.said import Said, read_reply, read_words
 from waybill.mail.reply import MalformedReply, parse_reply
 from waybill.model.cause import CATALOGUE, Cause, Scope
@@ -17,7 +19,6 @@ from waybill.model.outcome import Stage
 CONFIDENCES = ("certain", "likely", "possible")
 _RULE_KEYS = {"id", "provider", "code", "enhanced", "stage", "pattern", "cause", "scope", "permanent", "confidence"}
 _RULE_KEYS |= {"status", "examples"}
-_PROVIDER_KEYS = {"name", "mx", "marks"}
 _ESCAPE = re.compile(r"\\.")
 _GROUP = re.compile(r"(?<!\\)\((?!\?)")  # nothing is captured, which is a third faster
 _Word = TypeVar("_Word", bound=StrEnum)
@@ -28,21 +29,13 @@ class RulesError(ValueError):
 
 
 class Tier(StrEnum):
-    """The four kinds of rules. They stand in the file in this order, the most telling first."""
+    """The five kinds of rules. They stand in the file in this order, the most telling first."""
 
     PROVIDER = "provider"
     WORDING = "wording"
     ENHANCED = "enhanced"
+    GUESS = "guess"
     CODE = "code"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Provider:
-    """A mailbox provider: known by the suffix of its MX hosts, or by marks that its replies bear."""
-
-    name: str
-    mx: tuple[str, ...]
-    marks: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,64 +52,83 @@ class Rule:
     enhanced: tuple[str, ...] = ()
     stages: frozenset[Stage] = frozenset()
     pattern: re.Pattern[str] | None = None
-    literals: tuple[str, ...] = ()
     permanent: bool | None = None
     confidence: str = "certain"
     status: str | None = None
 
-    def fits(self, said: Said) -> bool:
-        """Whether this rule speaks about ``said``, apart from the provider."""
+    def concerns(self, said: Said) -> bool:
+        """Whether this rule speaks about the codes and the stage of ``said``, whatever its words."""
         if self.codes and not said.code.startswith(self.codes):
             return False
         if self.enhanced and said.detail not in self.enhanced:
             return False
-        if self.stages and said.stage not in self.stages:
-            return False
+        return not self.stages or said.stage in self.stages
+
+    def fits(self, said: Said) -> bool:
+        """Whether this rule speaks about ``said``, apart from the provider."""
+        return self.concerns(said) and (self.pattern is None or self.pattern.search(said.text) is not None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alternative:
+    """One of the alternatives of a rule's pattern, with texts of which every match has one. Without a pattern all words do."""
+
+    rule: Rule
+    pattern: str | None
+    literals: tuple[str, ...]
+
+    def fits(self, text: str) -> bool:
+        """Whether this alternative is found in ``text``."""
         if self.pattern is None:
             return True
-        text = said.text
-        if self.literals and not any(literal in text for literal in self.literals):
-            return False
-        return self.pattern.search(text) is not None
+        for literal in self.literals:
+            if literal in text:
+                return _searcher(self.pattern)(text) is not None
+        return not self.literals and _searcher(self.pattern)(text) is not None
+
+
+@cache
+def _searcher(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    """Compiled when a reply first needs it: all of them together would take a second of every start."""
+    return re.compile(pattern).search
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rules:
-    """All rules in their order, and the providers."""
+    """All rules in their order, and the providers. The index is of the rules' alternatives, in the same order."""
 
     rules: tuple[Rule, ...]
-    providers: tuple[Provider, ...]
+    alternatives: tuple[Alternative, ...]
+    known: Providers
     index: TrigramIndex
+
+    @property
+    def providers(self) -> tuple[Provider, ...]:
+        """The providers that rules may name."""
+        return self.known.all
 
     def match(self, said: Said, provider: str | None) -> Rule | None:
         """The first rule that fits; None where no rule knows such words."""
         places = self.index.find(said.text)
         while places:
             lowest = places & -places
-            rule = self.rules[lowest.bit_length() - 1]
-            if (rule.provider is None or rule.provider == provider) and rule.fits(said):
+            alternative = self.alternatives[lowest.bit_length() - 1]
+            rule = alternative.rule
+            if alternative.fits(said.text) and rule.provider in {None, provider} and rule.concerns(said):
                 return rule
             places ^= lowest
         return None
 
     def find_provider(self, mx: str | None, text: str) -> str | None:
         """The provider whose server ``mx`` is; where that tells nothing, the one whose marks the reply bears."""
-        if mx is not None:
-            host = f".{mx.rstrip('.').lower()}"
-            for provider in self.providers:
-                if host.endswith(provider.mx):
-                    return provider.name
-        for provider in self.providers:
-            if any(mark in text for mark in provider.marks):
-                return provider.name
-        return None
+        return self.known.find(mx, text)
 
 
-def load_rules(document: str | None = None) -> Rules:
+def load_rules(document: str | None = None, providers: Providers = PROVIDERS) -> Rules:
     """The rules of ``document`` in TOML; of the file beside this module where it is None.
 
     Raises:
-        RulesError: the document is no TOML, or a rule is wrong, out of order, or names a provider without a matcher.
+        RulesError: the document is no TOML, or a rule is wrong, out of order, or names a provider that providers.toml does not know.
     """
     if document is None:
         document = resources.files("waybill.deliver").joinpath("rules.toml").read_text("utf-8")
@@ -124,22 +136,23 @@ def load_rules(document: str | None = None) -> Rules:
         table = tomllib.loads(document)
     except tomllib.TOMLDecodeError as error:
         raise RulesError(f"rules.toml: {error}") from error
-    providers = tuple(_read_provider(entry) for entry in table.get("provider", ()))
-    rules = tuple(_read_rule(entry, {provider.name for provider in providers}) for entry in table.get("rule", ()))
+    _check_keys("rules.toml", table, {"rule"})
+    rules = tuple(_read_rule(entry, set(providers.by_name)) for entry in table.get("rule", ()))
     _check_order(rules)
     for rule in rules:
         _check_examples(rule)
-    index = build_index([rule.literals for rule in rules])
-    return Rules(rules=rules, providers=providers, index=index)
+    alternatives = tuple(alternative for rule in rules for alternative in _read_alternatives(rule))
+    index = build_index([alternative.literals for alternative in alternatives])
+    return Rules(rules=rules, alternatives=alternatives, known=providers, index=index)
 
 
-def _read_provider(entry: Mapping[str, Any]) -> Provider:
-    name = str(entry.get("name", ""))
-    _check_keys(f"provider {name!r}", entry, _PROVIDER_KEYS)
-    suffixes = tuple(f".{suffix.lower()}" for suffix in entry.get("mx", ()))
-    if not name or not suffixes:
-        raise RulesError(f"provider {name!r}: needs a name, and mx with the suffixes of its MX hosts")
-    return Provider(name=name, mx=suffixes, marks=tuple(mark.lower() for mark in entry.get("marks", ())))
+def _read_alternatives(rule: Rule) -> list[Alternative]:
+    if rule.pattern is None:
+        return [Alternative(rule=rule, pattern=None, literals=())]
+    return [
+        Alternative(rule=rule, pattern=part, literals=required_literals(part))
+        for part in split_alternatives(rule.pattern.pattern)
+    ]
 
 
 def _read_rule(entry: Mapping[str, Any], providers: set[str]) -> Rule:
@@ -151,7 +164,9 @@ def _read_rule(entry: Mapping[str, Any], providers: set[str]) -> Rule:
     cause = _read_word(name, "cause", entry["cause"], Cause)
     provider = entry.get("provider")
     if provider is not None and provider not in providers:
-        raise RulesError(f"{name}: provider {provider!r} has no matcher; allowed are {', '.join(sorted(providers))}")
+        raise RulesError(
+            f"{name}: provider {provider!r} is not in providers.toml; allowed are {', '.join(sorted(providers))}"
+        )
     confidence = entry.get("confidence", "certain")
     if confidence not in CONFIDENCES:
         raise RulesError(f"{name}: confidence {confidence!r}; allowed are {', '.join(CONFIDENCES)}")
@@ -172,7 +187,6 @@ def _read_rule(entry: Mapping[str, Any], providers: set[str]) -> Rule:
         enhanced=tuple(_read_detail(name, code) for code in entry.get("enhanced", ())),
         stages=frozenset(_read_word(name, "stage", stage, Stage) for stage in entry.get("stage", ())),
         pattern=pattern,
-        literals=required_literals(pattern.pattern) if pattern else (),
         permanent=entry.get("permanent"),
         confidence=confidence,
         status=entry.get("status"),
@@ -182,6 +196,8 @@ def _read_rule(entry: Mapping[str, Any], providers: set[str]) -> Rule:
 def _tier(entry: Mapping[str, Any]) -> Tier:
     if "provider" in entry:
         return Tier.PROVIDER
+    if entry.get("confidence") == "possible" and ("pattern" in entry or "enhanced" in entry):
+        return Tier.GUESS
     if "pattern" in entry:
         return Tier.WORDING
     return Tier.ENHANCED if "enhanced" in entry else Tier.CODE

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 
 from waybill.model.outcome import Reply, Stage
 
-_ADDRESS = re.compile(r"<?[^\s<>()\[\],;:\"'|]+@[^\s<>()\[\],;:\"'|]+[^\s<>()\[\],;:\"'|.]>?")
+_NAME = r"[^\s<>()\[\],;:\"'|]"
+_ADDRESS = re.compile(rf'<?(?:"[^"<>@]{{1,64}}"|{_NAME}+)@{_NAME}*[^\s<>()\[\],;:\"\'|.]>?')
 _IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)")
-_IPV6 = re.compile(r"(?<![\w:])(?:[0-9a-f]{1,4}:){2,7}(?::|[0-9a-f]{1,4})(?:[0-9a-f:]*)(?![\w:])")
+_IPV6 = re.compile(
+    r"(?<![\w:.])(?:ipv6:)?(?=[0-9a-f:]*::|(?:[0-9a-f]{1,4}:){7})"
+    r"(?:[0-9a-f:]*:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f:]*[0-9a-f](?:::)?)(?!\w|:[\w:])"
+)
 _CONTINUED = re.compile(r"^[245]\.\d{1,3}\.\d{1,3}[ :-]+")
 _CODE_INSIDE = re.compile(
     r"(?:\b(?:said|me|command|with|response|error|status)\b[^:]{0,12}: ?|^\W*)([245]\d\d)(?=[ -])"
@@ -16,9 +20,32 @@ _CODE_BEFORE_STATUS = re.compile(r"(?<![\d.])([245]\d\d)[ -]#?[245]\.\d{1,3}\.\d
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3}\.\d{1,3})(?![\d.]*\d)")
 _QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "})
 
-_STAMP = re.compile(r"\d{4}-\d\d-\d\d[t ]\d\d:\d\d:\d\d[\d.]*z?|\b\d\d:\d\d:\d\d\b|\b\d{1,2}/\d{1,2}/\d{2,4}\b")
-_ID = re.compile(r"(?<![\w.])(?=[\w+/=-]*\d)[a-z0-9+/=_-]{8,}(?:\.[\w-]+)*")
-_NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.]*\w)")
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_STAMP = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[t ]\d\d:\d\d(?::\d\d)?[\d.,]*)?(?:z|[+-]\d\d:?\d\d)?|\b\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\b"
+    rf"|(?:\b(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?\b(?:\d{{1,2}}[ -]{_MONTH}|{_MONTH} \d{{1,2}}\b),?(?:[ -]\d{{4}})?"
+    r"|\b\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?(?: ?[ap]m\b)?(?: [+-]\d{4}\b)?(?: \([a-z]{2,5}\)| (?:utc|gmt)\b)?"
+)
+_STAMPS = re.compile(r"<time>(?:,? <time>)+")
+_LINK = re.compile(r"\bhttps?://[^\s\"']+")
+_HOST = re.compile(r"(?<![\w.@-])(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+(?:[a-z]{2,24}|xn--[a-z0-9-]+)\.?(?![\w-])")
+_NAMED_ID = re.compile(
+    r"\b((?:[a-z]*id|ref|reference|ticket|case|session|queue|incident|key|token)(?: no\.?)?(?: ?[:=#] ?| #))[^\s,;()]+"
+)
+_ID = re.compile(
+    r"(?<![\w.])(?:(?!\d+(?:[.,]\d+)*(?![\w+/=-]))(?=[\w+/=-]*\d)[a-z0-9+/=_-]{8,}(?:\.[\w-]+)*|(?=[a-z]*\d+[a-z])[a-z0-9]{4,}(?!\w)|[0-9a-f]{16,}(?!\w))"
+)
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?![\w.]*\w)")
+_VARYING = (
+    (_LINK, "<link>"),
+    (_STAMP, "<time>"),
+    (_STAMPS, "<time>"),
+    (_NAMED_ID, r"\1<id>"),
+    (_HOST, "<host>"),
+    (_ID, "<id>"),
+    (_NUMBER, "<n>"),
+)
+FINGERPRINT_LENGTH = 500
 _CODES = re.compile(r"^[245]\d\d(?:[ -]#?[245]\.\d{1,3}\.\d{1,3})?")
 
 
@@ -59,15 +86,16 @@ def read_words(words: str, stage: Stage) -> Said:
 def fingerprint(reply: str) -> str:
     """The reply with everything that varies taken out, so that replies of one kind are counted as one.
 
-    Addresses, IP addresses, times, ids and numbers become ``<address>``, ``<ip>``, ``<time>``, ``<id>`` and ``<n>``;
-    the codes in front stay.
+    Addresses, IP addresses, links, times, host names, ids, hashes and numbers become ``<address>``, ``<ip>``, ``<link>``,
+    ``<time>``, ``<host>``, ``<id>`` and ``<n>``; the codes in front stay. Words of more than ``FINGERPRINT_LENGTH``
+    characters are cut.
     """
     text = _plain(reply)
     codes = _CODES.match(text)
     head, rest = (codes[0], text[codes.end() :]) if codes else ("", text)
-    for pattern, word in ((_STAMP, "<time>"), (_ID, "<id>"), (_NUMBER, "<n>")):
+    for pattern, word in _VARYING:
         rest = pattern.sub(word, rest)
-    return head + rest
+    return (head + rest)[:FINGERPRINT_LENGTH]
 
 
 def _joined(lines: tuple[str, ...]) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from waybill.model.address import comparable
+from waybill.model.cause import Cause
 from waybill.model.clock import DAY, Instant
 from waybill.model.event import EventKind, NewEvent, SuppressionAdded
 from waybill.model.outcome import Outcome
@@ -30,6 +31,7 @@ class Grounds:
     feedback_id: str
     diagnostic: str
     at: Instant
+    cause: Cause | None = None
 
 
 def grounds_of_bounce(outcome: Outcome, *, message_id: str, feedback_id: str, at: Instant) -> Grounds | None:
@@ -43,6 +45,7 @@ def grounds_of_bounce(outcome: Outcome, *, message_id: str, feedback_id: str, at
         feedback_id=feedback_id,
         diagnostic=outcome.diagnostic,
         at=at,
+        cause=outcome.cause,
     )
 
 
@@ -80,6 +83,7 @@ def entries_for(
             feedback_id=grounds.feedback_id,
             diagnostic=grounds.diagnostic,
             expires_at=expires_at,
+            cause=grounds.cause,
         )
         for owner, expires_at in lists
     )

@@ -1,16 +1,18 @@
 """Taken by a server, and then nothing: what is known, what is not, and the line to search by."""
 
-from waybill.explain.case import Case
+from waybill.explain.case import UNREACHABLE, Case
 from waybill.explain.commands import see_events
 from waybill.explain.delays import split_delay
 from waybill.explain.evidence import attempt_evidence, context_evidence
+from waybill.explain.held import brief
 from waybill.explain.record import Evidence, Remedy, Telling, Who
 from waybill.explain.remedies import operator, to_recipient_admin, to_relay
 from waybill.explain.said import clause, is_captured, name_server, said_in_attempt
-from waybill.explain.words import count, span
+from waybill.explain.words import author, clock, count, quoted, span
+from waybill.mail.reply import without_type
 from waybill.model.cause import CATALOGUE, Cause, Responder
 from waybill.model.clock import MINUTE
-from waybill.model.event import Attempted, AutoReplied, EventKind
+from waybill.model.event import Attempted, AutoReplied, DelayReported, EventKind, Held
 from waybill.model.outcome import Attempt
 from waybill.model.simulator import is_simulated
 
@@ -53,7 +55,7 @@ def _headline(case: Case, attempt: Attempt, before: Attempt | None) -> str:
     who = name_server(case, attempt)
     whose = who if who.startswith("the relay") else f"{case.domain}'s server"
     if case.cause is not None and case.cause is not Cause.ACCEPTED_BY_RECEIVER:
-        return f"accepted by {whose}{after}. {CATALOGUE[case.cause].meaning}"
+        return f"accepted by {whose}{after}{_what_then(case, case.cause)}"
     if why:
         return f"accepted by {whose}{after}.{why} Inbox or Junk is decided there."
     if whose is who:
@@ -61,14 +63,26 @@ def _headline(case: Case, attempt: Attempt, before: Attempt | None) -> str:
     return f"accepted by {whose}{after}. Whether it reached the inbox is decided there, and nobody tells us."
 
 
+def _what_then(case: Case, cause: Cause) -> str:
+    if cause is Cause.DELAYED_AFTER_ACCEPTANCE and case.event_of(EventKind.DELAY_REPORTED) is not None:
+        return ", and held up there: a notice of delay came home, and it goes on trying."
+    return f". {CATALOGUE[cause].meaning}"
+
+
 def _why_late(case: Case, before: Attempt | None, took: int) -> str:
     """What held it up, where something did."""
     delay = split_delay(case)
     ours = took >= LONG and (delay.in_waybill_ms or 0) > (delay.at_receiver_ms or 0)
-    inside = " Most of that time it waited in Waybill." if ours else ""
+    inside = f" Most of that time it waited in Waybill{_held_back(case)}." if ours else ""
     if before is not None:
         return f" What held it up: {clause(said_in_attempt(case, before), case)}.{inside}"
     return inside
+
+
+def _held_back(case: Case) -> str:
+    """The hold of Waybill's own that it waited for, where one is on record."""
+    own = [event.fact for event in case.events if isinstance(event.fact, Held) and event.fact.limit != UNREACHABLE]
+    return f", held back by {author(own[-1].by)}: {brief(own[-1])}" if own else ""
 
 
 def _known_and_unknown(case: Case, attempt: Attempt) -> tuple[Evidence, ...]:
@@ -86,12 +100,24 @@ def _known_and_unknown(case: Case, attempt: Attempt) -> tuple[Evidence, ...]:
         known.append(f"no bounce and no complaint since ({span(since)})")
     taken = Evidence(at=case.now, kind="known", source="Waybill's ledger", text="; ".join(known))
     if case.cause is not Cause.ACCEPTED_BY_RECEIVER:
-        return (taken,)
+        return (*_delay_reported(case), taken)
     unknown = f"inbox, Junk, quarantine, a rule of the recipient or administrator, or a fault inside {case.domain}"
     return (
         taken,
         Evidence(at=case.now, kind="unknown", source=case.domain, text=unknown),
     )
+
+
+def _delay_reported(case: Case) -> tuple[Evidence, ...]:
+    event = case.event_of(EventKind.DELAY_REPORTED)
+    if event is None or not isinstance(event.fact, DelayReported):
+        return ()
+    fact = event.fact
+    by = without_type(fact.reporting_mta) or f"the receiving side of {case.domain}"
+    until = f"; it is tried until {clock(fact.retry_until)}" if fact.retry_until is not None else ""
+    source = f"notice of delay from {by}"
+    text = f"{quoted(without_type(fact.diagnostic))}{until}"
+    return (Evidence(at=event.at, kind="report", source=source, text=text, event=event.id),)
 
 
 def _auto_reply(case: Case) -> tuple[Evidence, ...]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from waybill.model.cause import CATALOGUE, Branch, Cause
 from waybill.model.clock import MINUTE, Instant
-from waybill.model.event import Attempted, Event, EventKind, Expired, Held, SuppressionAdded
+from waybill.model.event import Attempted, Event, EventKind, Expired, Held, Released, SuppressionAdded
 from waybill.model.history import DomainHistory
 from waybill.model.message import OPEN_STATUSES, Delivery, Message, Status
 from waybill.model.outcome import Attempt
@@ -12,6 +12,9 @@ from waybill.model.suppression import Suppression
 
 STUCK_AFTER = 15 * MINUTE
 """An open delivery that is due and untouched for longer than this is stuck: no worker has taken it up."""
+
+UNREACHABLE = "unreachable"
+"""The limit of holds for a destination that nobody could reach: their time is the receiver's, not Waybill's."""
 
 _DECIDES = {
     Status.QUEUED: (EventKind.HELD,),
@@ -36,6 +39,7 @@ class Case:
     now: Instant
     suppressions: tuple[Suppression, ...] = ()
     history: DomainHistory | None = None
+    site: str | None = None
 
     @property
     def recipient(self) -> str:
@@ -51,7 +55,14 @@ class Case:
     def decisive(self) -> Event | None:
         """The last event that made the status what it is; None where the ledger holds none."""
         kinds = _DECIDES[self.delivery.status]
-        return next((event for event in reversed(self.events) if event.kind in kinds), None)
+        return next(
+            (
+                event
+                for event in reversed(self.events)
+                if event.kind in kinds and (self.is_held or event.kind is not EventKind.HELD)
+            ),
+            None,
+        )
 
     @property
     def attempted(self) -> tuple[tuple[Event, Attempted], ...]:
@@ -70,13 +81,34 @@ class Case:
         return self.delivery.status in OPEN_STATUSES
 
     @property
+    def is_held(self) -> bool:
+        """Whether Waybill holds it back now."""
+        return self.is_open and self.delivery.cause is Cause.HELD_BY_WAYBILL
+
+    @property
+    def held_until(self) -> Instant | None:
+        """When it is due again, if it is held; None where somebody must release it. A hold may have been prolonged since its event."""
+        next_at = self.delivery.next_at
+        return None if next_at is None or next_at >= self.delivery.expires_at else next_at
+
+    @property
+    def last_hold(self) -> tuple[Event, Held] | None:
+        """The hold that stands, or stood at the end: nothing was tried, and nobody released it, after it began."""
+        for event in reversed(self.events):
+            if isinstance(event.fact, Held):
+                return event, event.fact
+            if isinstance(event.fact, Attempted | Released):
+                return None
+        return None
+
+    @property
     def due_at(self) -> Instant:
         """When a worker should have taken it up: it was due, and nobody held it."""
         delivery = self.delivery
-        next_at = delivery.updated_at if delivery.next_at is None else delivery.next_at
-        held = self.decisive
-        until = held.fact.until if held and isinstance(held.fact, Held) else None
-        return max(min(next_at, delivery.expires_at), delivery.lease_until or 0, until or 0)
+        next_at = delivery.next_at
+        if next_at is None:
+            next_at = delivery.expires_at if self.is_held else delivery.updated_at
+        return max(min(next_at, delivery.expires_at), delivery.lease_until or 0)
 
     @property
     def is_stuck(self) -> bool:
@@ -94,15 +126,24 @@ class Case:
         """The cause to explain; None only for what is queued and well."""
         if self.is_stuck:
             return Cause.STUCK
-        if self.delivery.cause is None and self.delivery.status is not Status.QUEUED:
+        if self._waits_for is None and self.delivery.status is not Status.QUEUED:
             return Cause.UNDETERMINED
-        return self.delivery.cause
+        return self.delivery.cause if self.is_held else self._waits_for
+
+    @property
+    def _waits_for(self) -> Cause | None:
+        """The cause on record, without what Waybill itself adds while it holds or has forgotten a delivery that is open."""
+        delivery = self.delivery
+        ours = self.is_open and delivery.cause in {Cause.HELD_BY_WAYBILL, Cause.STUCK}
+        return delivery.underlying_cause if ours else delivery.cause
 
     @property
     def underlying_cause(self) -> Cause | None:
         """What stands behind a cause that only says that time went by."""
-        if self.is_stuck:
-            return self.delivery.cause
+        if self.is_stuck or self.is_held:
+            return self._waits_for
+        if self.delivery.cause is Cause.STUCK and self.is_open:  # it has been taken up since
+            return None
         if self.cause is not Cause.DELIVERY_EXPIRED or self.delivery.underlying_cause is not None:
             return self.delivery.underlying_cause
         expired = self.event_of(EventKind.EXPIRED)

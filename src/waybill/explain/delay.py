@@ -1,15 +1,16 @@
 """Branch 5: does, or did, the message wait, and where?"""
 
 from waybill.explain.accepted import LONG
-from waybill.explain.case import Case
+from waybill.explain.case import UNREACHABLE, Case
 from waybill.explain.commands import command, see_events
 from waybill.explain.evidence import attempt_evidence, context_evidence, ledger_evidence
+from waybill.explain.held import SUSPENSION, brief, hold_evidence
 from waybill.explain.record import BranchFinding, Evidence, Remedy, Telling, Verdict, Who
 from waybill.explain.remedies import operator, remedies_for, sender
 from waybill.explain.said import clause, said_in_attempt, sentence
-from waybill.explain.words import clock, count, quoted, span
-from waybill.model.cause import Branch, Responder, Scope
-from waybill.model.event import Attempted, Event, EventKind, Expired, Held
+from waybill.explain.words import author, clock, count, quoted, span
+from waybill.model.cause import Branch, Scope
+from waybill.model.event import Attempted, Event, EventKind, Expired
 from waybill.model.message import Status
 
 
@@ -39,8 +40,9 @@ def _find_since_acceptance(case: Case) -> BranchFinding:
     if case.is_open:
         waits = span(max(0, case.now - case.message.accepted_at))
         fine = case.delivery.status is Status.QUEUED and not case.is_stuck and not case.blames(Branch.DELAY)
+        held = " Waybill holds it back." if case.is_held else ""
         return BranchFinding(
-            verdict=Verdict.OK if fine else Verdict.PROBLEM, text=f"It has waited for {waits}; {tries} so far."
+            verdict=Verdict.OK if fine else Verdict.PROBLEM, text=f"It has waited for {waits}; {tries} so far.{held}"
         )
     return _find_ended(case)
 
@@ -49,7 +51,8 @@ def _find_ended(case: Case) -> BranchFinding:
     """Not taken, and nothing more is tried."""
     attempt = case.last_attempt
     if case.event_of(EventKind.EXPIRED) is not None:
-        return BranchFinding(verdict=Verdict.PROBLEM, text="It waited until its time ran out.")
+        held = ", held back by Waybill at the end" if case.last_hold is not None else ""
+        return BranchFinding(verdict=Verdict.PROBLEM, text=f"It waited until its time ran out{held}.")
     if attempt is None and case.blames(Branch.DELAY):
         return BranchFinding(verdict=Verdict.PROBLEM, text="The cause on record is a delay.")
     if attempt is None:
@@ -79,32 +82,6 @@ def tell_waiting(case: Case) -> Telling:
     )
 
 
-def tell_held(case: Case) -> Telling:
-    """Waybill itself holds the message."""
-    event = case.decisive
-    assert event is not None
-    fact = event.fact
-    assert isinstance(fact, Held)
-    until = f" until about {clock(fact.until)}" if fact.until is not None else ""
-    why = fact.text.strip() or f"The limit is {fact.limit}"
-    return Telling(
-        headline=f"{case.recipient}: waiting in Waybill{until}. {why.removesuffix('.')}.",
-        evidence=(
-            Evidence(
-                at=event.at,
-                kind="hold",
-                source=f"Waybill ({fact.limit}, set by {fact.by})",
-                text=quoted(fact.text),
-                event=event.id,
-            ),
-        ),
-        remedies=(Remedy(who=Who.NOBODY, text="Nothing: it goes on by itself when the wait ends."),),
-        scope=Scope.SERVICE,
-        responder=Responder.WAYBILL,
-        permanent=False,
-    )
-
-
 def tell_expired(case: Case) -> Telling:
     """Time ran out; the last real cause is what to look at."""
     event = case.decisive
@@ -123,18 +100,11 @@ def tell_expired(case: Case) -> Telling:
             event=event.id,
         )
     ]
+    hold = case.last_hold
+    if hold is not None:
+        evidence.append(hold_evidence(*hold))
     if last is None:
-        return Telling(
-            headline=f"{case.recipient}: not delivered. Its time of {span(fact.limit_ms)} ran out inside Waybill, before any attempt was made.",
-            evidence=(*evidence, *ledger_evidence(case, "no attempt to deliver it is on record")),
-            remedies=(
-                operator("See whether the service was down, or had more to do than time.", command("status")),
-                sender("Send it again."),
-            ),
-            scope=Scope.SERVICE,
-            responder=fact.responder,
-            permanent=True,
-        )
+        return _tell_never_tried(case, fact, tuple(evidence))
     attempt = last[1].attempt
     said = said_in_attempt(case, attempt)
     longer = (
@@ -144,7 +114,7 @@ def tell_expired(case: Case) -> Telling:
     )
     return Telling(
         headline=f"{case.recipient}: not delivered. Waybill tried for {span(fact.limit_ms)} ({tried}) and gave up. "
-        f"The last answer: {clause(said, case)}.",
+        f"The last answer: {clause(said, case)}.{_held_at_the_end(case)}",
         evidence=(*evidence, attempt_evidence(*last), *context_evidence(case)),
         remedies=(
             *remedies_for(said, case),
@@ -155,6 +125,32 @@ def tell_expired(case: Case) -> Telling:
         responder=fact.responder,
         permanent=True,
         confidence=attempt.outcome.confidence,
+    )
+
+
+def _held_at_the_end(case: Case) -> str:
+    hold = case.last_hold
+    if hold is None or hold[1].limit == UNREACHABLE:
+        return ""
+    return f" From {clock(hold[0].at)} on Waybill held it back (set by {author(hold[1].by)})."
+
+
+def _tell_never_tried(case: Case, fact: Expired, evidence: tuple[Evidence, ...]) -> Telling:
+    limit = span(fact.limit_ms)
+    what = f"Its time of {limit} ran out inside Waybill, before any attempt was made."
+    look = operator("See whether the service was down, or had more to do than time.", command("status"))
+    if case.last_hold is not None:
+        held = case.last_hold[1]
+        what = f"Waybill held it back (set by {author(held.by)}) until its time of {limit} ran out; no attempt was made. {brief(held)}."
+        others = ("suspensions",) if held.limit == SUSPENSION else ("list", "--held")
+        look = operator("See what is held back now, and why.", command("queue", *others))
+    return Telling(
+        headline=f"{case.recipient}: not delivered. {what}",
+        evidence=(*evidence, *ledger_evidence(case, "no attempt to deliver it is on record")),
+        remedies=(look, sender("Send it again.")),
+        scope=Scope.SERVICE,
+        responder=fact.responder,
+        permanent=True,
     )
 
 

@@ -1,8 +1,9 @@
 """Explain: a pure, versioned function of facts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from waybill.explain import accepted, account, address, delay, receiver, service, spam, template
+from waybill.explain import accepted, account, address, delay, held, receiver, service, spam, template
 from waybill.explain.case import Case
 from waybill.explain.delays import split_delay
 from waybill.explain.facts import Facts
@@ -42,7 +43,7 @@ _TELLERS: dict[type, Callable[[Case], Telling]] = {
     RenderingFailed: template.tell,
     MalwareFound: spam.tell_malware,
     Suppressed: address.tell,
-    Held: delay.tell_held,
+    Held: held.tell_held,
     Attempted: receiver.tell_refused,
     Expired: delay.tell_expired,
     BounceReceived: receiver.tell_returned,
@@ -74,9 +75,11 @@ def _explain_delivery(facts: Facts, delivery: Delivery, now: Instant) -> Recipie
             entry for entry in facts.suppressions if comparable(entry.address) == comparable(delivery.recipient)
         ),
         history=facts.history.get(delivery.id),
+        site=facts.sites.get(delivery.id),
     )
     cause = case.cause
     telling = _tell(case)
+    telling = replace(telling, evidence=(*telling.evidence, *service.interruptions(case)))
     return RecipientExplanation(
         recipient=delivery.recipient,
         status=delivery.status,
@@ -106,7 +109,8 @@ def _tell(case: Case) -> Telling:
 def _next(case: Case, telling: Telling) -> Next:
     delivery = case.delivery
     if case.is_open:
-        return Next(text=_what_waits(case), retry_at=delivery.next_at, expires_at=delivery.expires_at)
+        retry_at = case.held_until if case.is_held else delivery.next_at
+        return Next(text=_what_waits(case), retry_at=retry_at, expires_at=delivery.expires_at)
     if delivery.status is Status.DELIVERED:
         return Next(text="Nothing more from Waybill. If a bounce or a complaint comes home, this answer changes.")
     if delivery.status is Status.REFUSED:
@@ -122,7 +126,8 @@ def _what_waits(case: Case) -> str:
     if case.is_stuck:
         return f"Nothing, until a worker takes it up. {latest}"
     if decisive is not None and isinstance(decisive.fact, Held):
-        return f"It goes on by itself when the wait ends. {latest}"
+        ends = "It goes on by itself when the wait ends." if case.held_until is not None else "It waits to be released."
+        return f"{ends} {latest}"
     if case.gives_up_next:
         return f"Waybill gives up at {clock(delivery.expires_at)}, before another attempt would be due."
     if delivery.status is Status.DELAYED and delivery.next_at is not None:

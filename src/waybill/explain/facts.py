@@ -11,10 +11,14 @@ from waybill.model.suppression import Suppression
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """One message with its deliveries, events, and what stands around it. ``history`` is by delivery id."""
+    """One message with its deliveries, events, and what stands around it. ``history`` and ``sites`` are by delivery id.
+
+    ``sites`` names the site (a provider, or a host) that mail waits for, of deliveries that are held.
+    """
 
     message: Message
     deliveries: tuple[Delivery, ...]
     events: tuple[Event, ...]
     suppressions: tuple[Suppression, ...] = ()
     history: Mapping[int, DomainHistory] = field(default_factory=dict)
+    sites: Mapping[int, str] = field(default_factory=dict)

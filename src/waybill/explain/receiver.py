@@ -64,7 +64,7 @@ def tell_refused(case: Case) -> Telling:
     attempt = event.fact.attempt
     outcome = attempt.outcome
     said = said_in_attempt(case, attempt)
-    stands = case.delivery.cause
+    stands = case.cause if case.is_open else case.delivery.cause
     more = f" {CATALOGUE[stands].meaning}" if stands not in {None, outcome.cause} and stands is not None else ""
     yet = " yet" if case.is_open else ""
     evidence = [attempt_evidence(event, event.fact)]

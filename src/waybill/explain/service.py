@@ -1,12 +1,12 @@
 """Branch 6: is it Waybill itself, or a provider that fails for everybody?"""
 
-from waybill.explain.case import Case
+from waybill.explain.case import UNREACHABLE, Case
 from waybill.explain.commands import command, see_events
 from waybill.explain.record import BranchFinding, Evidence, Telling, Verdict
 from waybill.explain.remedies import operator
-from waybill.explain.words import clock, count, span
+from waybill.explain.words import author, clock, count, quoted, span
 from waybill.model.cause import CATALOGUE, Branch, Cause, Responder, Scope
-from waybill.model.event import EventKind
+from waybill.model.event import EventKind, Stuck, TakenOver
 
 _MAY_BE_OURS = frozenset({Cause.CONNECTION_FAILED, Cause.DNS_FAILURE})
 _SEVERAL_DOMAINS = 3
@@ -21,15 +21,65 @@ def find(case: Case) -> BranchFinding:
         assert cause is not None
         return BranchFinding(verdict=Verdict.PROBLEM, text=CATALOGUE[cause].meaning)
     if case.event_of(EventKind.EXPIRED) is not None and not case.attempted:
-        return BranchFinding(verdict=Verdict.PROBLEM, text="Waybill made no attempt before the time ran out.")
+        return _find_hold(case)
+    if trouble := _trouble(case):
+        return BranchFinding(verdict=Verdict.PROBLEM, text=trouble)
     if case.event_of(EventKind.REFUSED) is not None:
         return BranchFinding(verdict=Verdict.OK, text="Waybill answered the request; the refusal was meant.")
+    return _find_in_history(case)
+
+
+def _trouble(case: Case) -> str | None:
+    """What went wrong with Waybill's own workers while they had the message."""
+    for event in case.events:
+        if isinstance(event.fact, TakenOver) and event.fact.was_sending is not False:
+            return "A worker of Waybill ended while it had the message."
+        if isinstance(event.fact, Stuck):
+            late = span(max(0, event.at - event.fact.due_at))
+            return f"No worker of Waybill had taken it up {late} after it was due."
+    return None
+
+
+def _find_in_history(case: Case) -> BranchFinding:
     history = case.history
     domains = history.same_cause_domains if history and {case.cause, case.underlying_cause} & _MAY_BE_OURS else 0
     if domains >= _SEVERAL_DOMAINS:
         text = f"Mail to {count(domains, 'domain')} met the same today: the fault may be our own network or resolver."
         return BranchFinding(verdict=Verdict.UNKNOWN, text=text)
     return BranchFinding(verdict=Verdict.OK, text="No fault of Waybill is on record for this message.")
+
+
+def _find_hold(case: Case) -> BranchFinding:
+    """Time ran out and nothing was tried."""
+    hold = case.last_hold
+    if hold is None:
+        return BranchFinding(verdict=Verdict.PROBLEM, text="Waybill made no attempt before the time ran out.")
+    if hold[1].limit == UNREACHABLE:
+        text = "Waybill made no attempt for this message, since others had shown that nobody answers there."
+        return BranchFinding(verdict=Verdict.OK, text=text)
+    text = f"Waybill held it back until its time ran out, as {author(hold[1].by)} had decided."
+    return BranchFinding(verdict=Verdict.PROBLEM, text=text)
+
+
+def interruptions(case: Case) -> tuple[Evidence, ...]:
+    """What befell Waybill's own workers while they had the message, and what it may have meant for the recipient."""
+    return tuple(
+        Evidence(at=event.at, kind="known", source="Waybill's ledger", text=taken_over(event.fact), event=event.id)
+        for event in case.events
+        if isinstance(event.fact, TakenOver) and event.fact.was_sending is not False
+    )
+
+
+def taken_over(fact: TakenOver) -> str:
+    """What the end of a worker meant for a message that it had in hand."""
+    if fact.was_sending is None:
+        return (
+            f"the worker {fact.worker} ended without a word while it had the message, and another took over; "
+            "whether it had begun to send is not known, so the recipient may have it twice"
+        )
+    if fact.was_sending:
+        return f"the worker {fact.worker} was killed while it sent this message, and another took over: the recipient may have it twice"
+    return f"the worker {fact.worker} ended before it began to send this message; another took over, and nothing was sent twice"
 
 
 def tell_stuck(case: Case) -> Telling:
@@ -47,6 +97,7 @@ def tell_stuck(case: Case) -> Telling:
                 text=f"due since {clock(due)}, {tries} so far, no worker holds it.{held}",
                 event=case.events[-1].id if case.events else None,
             ),
+            *_watchdog(case),
         ),
         remedies=(
             operator("See whether the service and its parts are well.", command("status")),
@@ -57,6 +108,14 @@ def tell_stuck(case: Case) -> Telling:
         permanent=False,
         confidence="likely",
     )
+
+
+def _watchdog(case: Case) -> tuple[Evidence, ...]:
+    event = case.event_of(EventKind.STUCK)
+    if event is None or not isinstance(event.fact, Stuck):
+        return ()
+    text = quoted(event.fact.text)
+    return (Evidence(at=event.at, kind="watchdog", source="Waybill's watchdog", text=text, event=event.id),)
 
 
 def tell_unrecorded(case: Case) -> Telling:

@@ -2,6 +2,7 @@
 
 from waybill.explain.case import Case
 from waybill.explain.record import TimelineEntry
+from waybill.explain.service import taken_over
 from waybill.explain.words import author, clock, count, server
 from waybill.mail.reply import without_type
 from waybill.model.event import (
@@ -10,14 +11,18 @@ from waybill.model.event import (
     AutoReplied,
     BounceReceived,
     Complained,
+    DelayReported,
     Event,
     Expired,
     Held,
     MalwareFound,
     Refused,
+    Released,
     RenderingFailed,
+    Stuck,
     Suppressed,
     SuppressionAdded,
+    TakenOver,
 )
 from waybill.model.suppression import GLOBAL
 
@@ -30,7 +35,7 @@ def list_events(case: Case) -> tuple[TimelineEntry, ...]:
     )
 
 
-def _describe(event: Event, case: Case) -> str:  # noqa: C901, PLR0911 - one line for each kind of fact
+def _describe(event: Event, case: Case) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each kind of fact
     match event.fact:
         case Accepted():
             by = f" from {case.message.client_ip}" if case.message.client_ip else ""
@@ -45,13 +50,22 @@ def _describe(event: Event, case: Case) -> str:  # noqa: C901, PLR0911 - one lin
             which = "global" if fact.entry.account == GLOBAL else "account's"
             return f"stopped by the {which} suppression list (entry of {clock(fact.entry.at)}, by {author(fact.entry.author)})"
         case Held() as fact:
-            return f"held by {fact.by}: {fact.text}"
+            return f"held by {author(fact.by)}: {fact.text}"
+        case Released() as fact:
+            return f"released by {author(fact.by)}; what had held it: {fact.text}"
+        case TakenOver() as fact:
+            return taken_over(fact)
+        case Stuck() as fact:
+            return f"stuck: {fact.text}"
         case Attempted() as fact:
             return _describe_attempt(fact)
         case Expired() as fact:
             return f"time ran out after {count(fact.attempts, 'attempt')}: {without_type(fact.diagnostic)}"
         case BounceReceived() as fact:
             return f"a bounce mail came home: {without_type(fact.diagnostic)}"
+        case DelayReported() as fact:
+            until = f"; it is tried until {clock(fact.retry_until)}" if fact.retry_until is not None else ""
+            return f"a notice of delay came home: {without_type(fact.diagnostic)}{until}"
         case Complained() as fact:
             return f"a complaint came home ({fact.feedback_type or 'no type'}), reported by {fact.reported_by}"
         case AutoReplied() as fact:

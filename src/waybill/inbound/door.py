@@ -1,6 +1,7 @@
-"""Port 25: bounces, complaints and automatic replies come home to the return paths of our own deliveries, and nothing else does."""
+"""Port 25: reports come home to the return paths of our own deliveries and to the mailboxes for them, and nothing else does."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -8,12 +9,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
+from waybill.inbound.mailboxes import Mailbox, ReportShelf, mailbox_of
 from waybill.inbound.settle import (
     Case,
     Classify,
     settle_auto_reply,
     settle_bounce,
     settle_complaint,
+    settle_delay,
 )
 from waybill.mail.reply import without_type
 from waybill.mail.report import Report, read_report
@@ -38,6 +41,10 @@ log = logging.getLogger(__name__)
 
 _READ = 1024 * 1024  # the report comes before the returned message, which may be long
 _FIRST_LOOK = 0.02
+_TALLY_EVERY = 2.0
+FORGED = "forged_bounces"
+"""The tally of recipients that are no return path of ours."""
+
 _SENT = frozenset({Status.DELIVERED, Status.BOUNCED, Status.COMPLAINED})
 
 _UNKNOWN = Answer(550, "5.1.1 No such address here: this server takes reports about mail that it has sent")
@@ -79,19 +86,31 @@ class Inbound:
             open_policy=open_policy,
             max_connections=config.max_connections,
         )
+        self._reports = reports
+        self._tallying: asyncio.Task[None] | None = None
 
     async def start(self, *, host: str = "127.0.0.1", port: int = 0, sock: socket.socket | None = None) -> None:
         """Listens on host and port, or on a socket that is bound already. Raises: OSError."""
         await self._server.start(host=host, port=port, sock=sock)
+        self._tallying = asyncio.create_task(self._reports.tally_for_ever())
 
     @property
     def address(self) -> tuple[str, int]:
         """Where it listens."""
         return self._server.address
 
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return self._server.connections
+
     async def close(self, grace: float = 10.0) -> None:
         """Takes no new connections or mails; those on their way in get ``grace`` seconds."""
         await self._server.close(grace)
+        if self._tallying is not None:
+            self._tallying.cancel()
+        with contextlib.suppress(StoreUnavailable):
+            await self._reports.tally()
 
 
 class InboundPolicy:
@@ -110,13 +129,15 @@ class InboundPolicy:
         return OK
 
     async def rcpt(self, address: str) -> Answer:
-        """Takes the return paths of deliveries that are in the ledger."""
+        """Takes the return paths of deliveries that are in the ledger, and the mailboxes for reports."""
+        if mailbox_of(address, self._reports.config.bounce_domain) is not None:
+            return OK
         try:
             if await self._reports.delivery_at(address) is not None:
                 return OK
         except StoreUnavailable:
             return _NOT_NOW
-        self._reports.counts["forged"] += 1
+        self._reports.count_forged()
         log.info("return_path_unknown peer=%s address=%s", self._peer.ip, address)
         return _UNKNOWN
 
@@ -125,7 +146,12 @@ class InboundPolicy:
         report = await asyncio.to_thread(read_report, data[:_READ])
         try:
             for address in dict.fromkeys(envelope.recipients):
-                if not await self._reports.take(report, address, envelope):
+                mailbox = mailbox_of(address, self._reports.config.bounce_domain)
+                if mailbox is not None and mailbox is not Mailbox.COMPLAINTS:
+                    await self._reports.shelve(data)
+                    continue
+                paths = report.return_paths if mailbox is Mailbox.COMPLAINTS else (address,)
+                if not await self._reports.take_first(report, paths, envelope):
                     return _NOT_FINISHED
         except StoreUnavailable as error:
             log.warning("store_unavailable while=reporting peer=%s error=%s", envelope.peer.ip, error)
@@ -143,6 +169,43 @@ class Reports:
     config: InboundConfig
     counts: Counter[str]
     locks: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    untallied: Counter[str] = field(default_factory=Counter)
+
+    def count_forged(self) -> None:
+        """One more recipient that nobody can have from us; written down every few seconds, since anybody can make millions."""
+        self.counts["forged"] += 1
+        self.untallied[FORGED] += 1
+
+    async def tally_for_ever(self) -> None:
+        """Writes the tallies down, until it is cancelled."""
+        while True:
+            await asyncio.sleep(_TALLY_EVERY)
+            try:
+                await self.tally()
+            except StoreUnavailable as error:
+                log.warning("store_unavailable while=tallying error=%s", error)
+
+    async def tally(self) -> None:
+        """Writes the tallies down. Raises: StoreUnavailable; then they wait for the next time."""
+        for name, more in list(self.untallied.items()):
+            await self.store.tally(name, self.clock(), more)
+            self.untallied[name] -= more
+            if not self.untallied[name]:
+                del self.untallied[name]
+
+    async def shelve(self, data: bytes) -> None:
+        """Keeps an aggregate report. Raises: StoreUnavailable."""
+        became = await ReportShelf(store=self.store, clock=self.clock).take(data)
+        self.counts[became] += 1
+
+    async def take_first(self, report: Report, paths: tuple[str, ...], envelope: Envelope) -> bool:
+        """As ``take``, at the first of the return paths that is one of ours; a report with none is counted and left."""
+        for path in paths:
+            if await self.delivery_at(path) is not None:
+                return await self.take(report, path, envelope)
+        self.counts["unattributed"] += 1
+        log.info("report_unattributed kind=%s peer=%s", report.kind, envelope.peer.ip)
+        return True
 
     async def delivery_at(self, address: str) -> Delivery | None:
         """The delivery whose return path this is: authentic, and at our bounce domain or its message's MAIL FROM domain."""
@@ -166,7 +229,7 @@ class Reports:
         found = await self.delivery_at(address)
         if found is None:
             return True
-        if report.kind not in ("bounce", "complaint", "auto_reply"):
+        if report.kind not in ("bounce", "delay", "complaint", "auto_reply"):
             self.counts[report.kind] += 1
             log.info(
                 "report_ignored kind=%s message_id=%s recipient=%s", report.kind, found.message_id, found.recipient
@@ -217,6 +280,8 @@ class Reports:
                 return settle_complaint(case, report, reported_by=reported_by, at=at)
             case "bounce":
                 return settle_bounce(case, report, self.classify, at=at)
+            case "delay":
+                return settle_delay(case, report, self.classify, at=at)
             case _:
                 return settle_auto_reply(case, report, at=at)
 

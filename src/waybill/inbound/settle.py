@@ -1,16 +1,16 @@
 """From a report that came home to what the ledger writes about its delivery: pure."""
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from waybill.deliver.suppress import COMPLAINT_RULE, Grounds, additions, entries_for, grounds_of_bounce
+from waybill.mail.delivery_status import as_reply
 from waybill.mail.reply import without_type
 from waybill.mail.report import Report, ReportedRecipient
 from waybill.model.cause import Cause
 from waybill.model.clock import Instant
-from waybill.model.event import AutoReplied, BounceReceived, Complained, EventKind, NewEvent
+from waybill.model.event import AutoReplied, BounceReceived, Complained, DelayReported, EventKind, NewEvent
 from waybill.model.message import Delivery, Status, new_message_id
 from waybill.model.outcome import Outcome
 from waybill.model.resource import Account, ConfigurationSet
@@ -19,8 +19,6 @@ from waybill.store.protocol import Ledger, Settlement
 
 Classify: TypeAlias = Callable[[str, str | None], Outcome]
 """Judges a reply, given as text, of the host named (None: unknown)."""
-
-_STARTS_WITH_REFUSAL = re.compile(r"[45][0-9][0-9](?:[ -]|$)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +54,7 @@ def settle_complaint(case: Case, report: Report, *, reported_by: str, at: Instan
     grounds = Grounds(
         reason=Reason.COMPLAINT,
         rule=COMPLAINT_RULE,
+        cause=Cause.COMPLAINT,
         message_id=delivery.message_id,
         feedback_id=feedback_id,
         diagnostic=f"complaint ({report.feedback_type or 'abuse'}) reported by {reported_by}",
@@ -79,7 +78,7 @@ def settle_bounce(case: Case, report: Report, classify: Classify, *, at: Instant
         return None
     reported = _failed_recipient(report, delivery.recipient)
     mx = without_type(reported.remote_mta if reported else None) or without_type(report.reporting_mta) or None
-    outcome = classify(_reply_text(reported), mx)
+    outcome = classify(_words(reported), mx)
     feedback_id = new_message_id(at)
     grounds = grounds_of_bounce(outcome, message_id=delivery.message_id, feedback_id=feedback_id, at=at)
     if reported is not None and not _is_same(reported.recipient, delivery.recipient):
@@ -101,6 +100,35 @@ def settle_bounce(case: Case, report: Report, classify: Classify, *, at: Instant
     if delivery.status is Status.DELIVERED:
         return _settlement(delivery, event, entries, (Status.BOUNCED, outcome.cause))
     return _settlement(delivery, event, entries, None)
+
+
+def settle_delay(case: Case, report: Report, classify: Classify, *, at: Instant) -> Settlement | None:
+    """What a notice of delay writes: an event, and for a delivered message the cause ``delayed_after_acceptance``.
+
+    None where the ledger has a bounce or the same notice. A later bounce decides.
+    """
+    delivery = case.delivery
+    reported = next((each for each in report.recipients if _is_same(each.recipient, delivery.recipient)), None)
+    reported = reported or next(iter(report.recipients), None)
+    if reported is None or case.has(EventKind.BOUNCE_RECEIVED):
+        return None
+    mx = without_type(reported.remote_mta) or without_type(report.reporting_mta) or None
+    outcome = classify(as_reply(reported), mx)
+    fact = DelayReported(
+        cause=outcome.cause,
+        status=reported.status or outcome.status,
+        diagnostic=reported.diagnostic or outcome.diagnostic,
+        reporting_mta=report.reporting_mta,
+        rule=outcome.rule,
+        retry_until=reported.retry_until,
+    )
+    if any(event.fact == fact and event.recipient == delivery.recipient for event in case.ledger.events):
+        return None
+    event = NewEvent(kind=EventKind.DELAY_REPORTED, at=at, recipient=delivery.recipient, fact=fact)
+    if delivery.status is not Status.DELIVERED:
+        return _settlement(delivery, event, (), None)
+    settlement = _settlement(delivery, event, (), (Status.DELIVERED, Cause.DELAYED_AFTER_ACCEPTANCE))
+    return replace(settlement, underlying_cause=outcome.cause)
 
 
 def settle_auto_reply(case: Case, report: Report, *, at: Instant) -> Settlement | None:
@@ -139,13 +167,5 @@ def _is_same(reported: str | None, recipient: str) -> bool:
     return not reported or reported.lower() == recipient.lower()
 
 
-def _reply_text(reported: ReportedRecipient | None) -> str:
-    """The receiver's words as an SMTP reply, on one line; words without a code of refusal get one by the class of the status (RFC 3463 §2)."""
-    if reported is None:
-        return "554 a bounce mail that names no recipient and no reason"
-    words = " ".join(without_type(reported.diagnostic).split())
-    if _STARTS_WITH_REFUSAL.match(words):
-        return words
-    status = reported.status or ""
-    code = "450" if status.startswith("4") else "550" if status.startswith("5") else "554"
-    return " ".join(part for part in (code, status if status not in words else "", words) if part)
+def _words(reported: ReportedRecipient | None) -> str:
+    return "554 a bounce mail that names no recipient and no reason" if reported is None else as_reply(reported)

@@ -22,7 +22,10 @@ SCRIPTED_STAGES = {
     stage.value: stage
     for stage in (Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
 }
-EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "STARTTLS", "SIZE n", "HELO only")
+EXTENSIONS = (
+    *("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING", "STARTTLS"),
+    *("SIZE n", "HELO only"),
+)
 FEEDBACK_DELAY = 0.5
 DEFAULT_OFFERS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "SIZE 10485760")
 
@@ -158,6 +161,7 @@ def _read_offers(table: Table) -> tuple[Offers, bool]:
         pipelining="PIPELINING" in offered,
         eight_bit="8BITMIME" in offered,
         smtputf8="SMTPUTF8" in offered,
+        chunking="CHUNKING" in offered,
         enhanced_status_codes="ENHANCEDSTATUSCODES" in offered,
         size=size,
         ehlo="HELO ONLY" not in offered,

@@ -26,6 +26,7 @@ class Offers:
     eight_bit: bool = True
     smtputf8: bool = True
     enhanced_status_codes: bool = True
+    chunking: bool = False
     size: int | None = 10_485_760
     starttls: ssl.SSLContext | None = None
     ehlo: bool = True  # False: an old server that knows HELO only
@@ -39,6 +40,7 @@ class Offers:
                 (f"SIZE {self.size}", self.size is not None),
                 ("STARTTLS", self.starttls is not None and not encrypted),
                 ("8BITMIME", self.eight_bit),
+                ("CHUNKING", self.chunking),
                 ("ENHANCEDSTATUSCODES", self.enhanced_status_codes),
                 ("SMTPUTF8", self.smtputf8),
             )

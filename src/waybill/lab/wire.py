@@ -62,6 +62,18 @@ class Wire:
         del self._buffer[:3]
         return b""
 
+    async def octets(self, count: int) -> bytes:
+        """So many octets, whatever they are (RFC 3030).
+
+        Raises:
+            Hangup: the peer has closed the connection.
+        """
+        while len(self._buffer) < count:
+            await self._more()
+        octets = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return octets
+
     async def say(self, reply: str) -> None:
         """Send a reply, each of its lines ended by CRLF."""
         self._writer.write("".join(f"{line}\r\n" for line in reply.split("\n")).encode())

@@ -6,6 +6,7 @@ mail are taken, less those of the sender.
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from email.message import Message
 
 from flufl.bounce import all_failures
@@ -68,6 +69,23 @@ def failures_in_text(parts: Parts, message: Message) -> tuple[ReportedRecipient,
     if not found:
         found = parts.original_recipients[:1]
     return tuple(_with_words(address, parts.human) for address in dict.fromkeys(found))[:MAX_RECIPIENTS]
+
+
+def with_words_beside(recipient: ReportedRecipient, human: str) -> ReportedRecipient:
+    """The recipient with the words that stand by its address in the text, where the report itself gives it none."""
+    if recipient.diagnostic or recipient.recipient.lower() not in human.lower():
+        return recipient
+    found = _with_words(recipient.recipient, human)
+    if found.diagnostic is None or (found.status or recipient.status or "5")[0] != (recipient.status or "5")[0]:
+        return recipient
+    return replace(recipient, diagnostic=found.diagnostic, status=specific(recipient.status, found.status))
+
+
+def specific(status: str | None, other: str | None) -> str | None:
+    """Of two statuses the one that says more: ``5.0.0`` and the like say nothing beyond their class."""
+    if status is None or (status.endswith(".0.0") and other is not None and other[0] == status[0]):
+        return other
+    return status
 
 
 def _by_flufl(message: Message) -> tuple[str, ...]:

@@ -4,17 +4,21 @@ import re
 from dataclasses import dataclass
 
 from waybill.mail.address import AddressError, parse_mailbox
+from waybill.mail.reply import without_type
 from waybill.mail.report_parts import Parts, instant
 from waybill.model.clock import Instant
 
 _FIELD = re.compile(r"^([A-Za-z][A-Za-z0-9-]*)[ \t]*:[ \t]*(.*)$")
+_REFUSAL = re.compile(r"[45][0-9][0-9](?:[ -]|$)")
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+_REPLY = re.compile(r"(?:[\w-]+\s*;)?\s*([45])\d\d[ -]#?([245]\.\d{1,3}\.\d{1,3})\b")
 _BLOCK = re.compile(
     r"(?:^(?:reporting-mta|arrival-date|final-recipient|original-recipient|action|status|diagnostic-code|remote-mta"
     r"|last-attempt-date|received-from-mta|x-[a-z-]+)[ \t]*:.*\n?(?:[ \t]+\S.*\n?)*|^[ \t]*\n)+",
     re.IGNORECASE | re.MULTILINE,
 )
 _RECIPIENT_FIELDS = ("final-recipient", "original-recipient", "x-actual-recipient")
+_ESCAPED = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _ACTIONS = frozenset({"failed", "delayed", "delivered", "relayed", "expanded"})
 
 
@@ -27,6 +31,7 @@ class ReportedRecipient:
     action: str | None = None
     diagnostic: str | None = None
     remote_mta: str | None = None
+    retry_until: Instant | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,8 +83,11 @@ def read_feedback(text: str) -> dict[str, list[str]]:
 
 
 def recipient_address(value: str) -> str | None:
-    """The address in ``rfc822; <a@b>``; None where there is none."""
-    bare = value.partition(";")[2] if re.match(r"\s*[\w-]+\s*;", value) else value
+    """The address in ``rfc822; <a@b>`` or ``utf-8; …`` (RFC 6533 §3); None where there is none."""
+    kind, separator, rest = value.partition(";")
+    bare = rest if separator and re.fullmatch(r"\s*[\w-]+\s*", kind) else value
+    if separator and kind.strip().lower() == "utf-8":
+        bare = _ESCAPED.sub(_unescape, bare)
     try:
         return parse_mailbox(bare.strip()).address
     except AddressError:
@@ -87,15 +95,43 @@ def recipient_address(value: str) -> str | None:
         return word if re.fullmatch(r"[^\s<>@]+@[^\s<>@]+", word) else None
 
 
+def _unescape(escaped: re.Match[str]) -> str:
+    number = int(escaped[1], 16)
+    return chr(number) if number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF else escaped[0]
+
+
+def as_reply(reported: ReportedRecipient) -> str:
+    """The receiver's words as an SMTP reply, on one line; words without a code of refusal get one by the class of the status (RFC 3463 §2)."""
+    words = " ".join(without_type(reported.diagnostic).split())
+    if _REFUSAL.match(words):
+        return words
+    status = reported.status or ""
+    code = "450" if status.startswith("4") else "550" if status.startswith("5") else "554"
+    return " ".join(part for part in (code, status if status not in words else "", words) if part)
+
+
 def _recipient(address: str, block: dict[str, list[str]]) -> ReportedRecipient:
     diagnostic = next(iter(block.get("diagnostic-code", [])), None)
     given = _STATUS.search(next(iter(block.get("status", [])), ""))
-    status = given[1] if given else None
+    status = _status_in_reply(diagnostic) or (given[1] if given else None)
     action: str | None = next(iter(block.get("action", [""]))).partition(" ")[0].strip().lower()
     if action not in _ACTIONS:
         action = {"5": "failed", "4": "delayed", "2": "delivered"}.get((status or "5")[0])
-    mta = next(iter(block.get("remote-mta", [])), None)
-    return ReportedRecipient(recipient=address, status=status, action=action, diagnostic=diagnostic, remote_mta=mta)
+    until = next(iter(block.get("will-retry-until", [])), None)
+    return ReportedRecipient(
+        recipient=address,
+        status=status,
+        action=action,
+        diagnostic=diagnostic,
+        remote_mta=next(iter(block.get("remote-mta", [])), None),
+        retry_until=instant(until) if until else None,
+    )
+
+
+def _status_in_reply(diagnostic: str | None) -> str | None:
+    """The enhanced code that the receiver itself gave behind its reply code (RFC 2034 §3): some relays put another, or 5.0.0, into Status."""
+    found = _REPLY.match(diagnostic) if diagnostic else None
+    return found[2] if found and found[1] == found[2][0] else None
 
 
 def _blocks(text: str) -> list[dict[str, list[str]]]:

@@ -4,7 +4,7 @@ import re
 
 from waybill.model.outcome import Reply
 
-MAX_LINE_OCTETS = 4096  # RFC 5321 §4.5.3.1.5 asks for 512; real servers write longer lines
+MAX_LINE_OCTETS = 4096  # RFC 5321 §4.5.3.1.5 asks for 512; real servers write longer lines. The rest is left out.
 MAX_LINES = 512
 
 # 2yz to 5yz; RFC 5321 §4.2.1 allows 0 to 5 as the second digit, but servers are seen to answer 571 and the like.
@@ -14,6 +14,9 @@ _ENHANCED_FIRST = re.compile(r"[#(\[]{0,2}([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9
 # qmail writes "(#5.1.1)" at the end; a relay quotes "… did not like our RCPT TO:550 5.1.1 …".
 _ENHANCED_LATER = re.compile(r"(?:\(#|(?<![0-9])[245][0-9]{2}[ -]#?)([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9]|\.[0-9])")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
+_THREE_DIGITS = re.compile(r"([0-9]{3})(?:[ -].*)?", re.DOTALL)
+# What would break a line, or steer a terminal, wherever the reply is quoted later; a tab does not.
+_HARMLESS = dict.fromkeys((*range(9), *range(10, 32), *range(127, 160), 8232, 8233), "\ufffd")
 _TYPE = re.compile(r"\s*(?:dns|smtp|lmtp|x-[a-z0-9-]+)\s*;\s*", re.IGNORECASE)  # RFC 3464 §2.1.2
 
 
@@ -47,10 +50,12 @@ class ReplyParser:
     def feed(self, data: bytes) -> list[Reply]:
         """Returns the replies that ``data`` completes, in order. A bare LF ends a line as CRLF does.
 
+        Of a line that is too long the beginning counts: its code says what is meant, and whoever does not believe a
+        wordy 250 sends the message twice.
+
         Raises:
-            MalformedReply: a line has no reply code, another code than the lines before it (RFC 5321 §4.2.1),
-                or is too long; or there are too many lines. From then on every call raises it again,
-                without the replies completed before.
+            MalformedReply: a line has no reply code, or another than the lines before it (RFC 5321 §4.2.1), or there
+                are too many lines. From then on every call raises it again, without the replies completed before.
         """
         if self._broken is not None:
             raise self._broken
@@ -61,7 +66,7 @@ class ReplyParser:
                 reply = self._take(line)
                 if reply is not None:
                     replies.append(reply)
-            _check_length(self._buffer)
+            self._buffer = _shorten(self._buffer)
         except MalformedReply as malformed:
             self._broken = malformed
             self._buffer = b""
@@ -69,11 +74,12 @@ class ReplyParser:
         return replies
 
     def _take(self, octets: bytes) -> Reply | None:
-        _check_length(octets)
-        line = _decode(octets[:-1] if octets.endswith(b"\r") else octets)
+        line = _decode(octets.removesuffix(b"\r")[:MAX_LINE_OCTETS])
         match = _LINE.fullmatch(line)
         if match is None:
-            raise MalformedReply("line without a reply code", line)
+            number = _THREE_DIGITS.fullmatch(line)
+            fault = f"reply code {number[1]}, which SMTP does not have" if number else "line without a reply code"
+            raise MalformedReply(fault, line)
         code = int(match[1])
         if self._lines and code != self._code:
             raise MalformedReply(f"reply code changes from {self._code} to {code} within a reply", line)
@@ -137,10 +143,13 @@ def find_enhanced(lines: tuple[str, ...]) -> str | None:
     return None
 
 
-def _check_length(octets: bytes) -> None:
-    if len(octets) > MAX_LINE_OCTETS:
-        raise MalformedReply(f"line over {MAX_LINE_OCTETS} octets", _decode(octets))
+def _shorten(begun: bytes) -> bytes:
+    """The beginning of a line whose end has not come, and one octet more, since that may be the CR of its end."""
+    if len(begun) > MAX_LINE_OCTETS and not (begun[:3].isdigit() and begun[3] in b" -"):
+        raise MalformedReply("line without a reply code", _decode(begun[:MAX_LINE_OCTETS]))
+    return begun[: MAX_LINE_OCTETS + 1]
 
 
 def _decode(octets: bytes) -> str:
-    return octets.decode("utf-8", "replace")
+    text = octets.decode("utf-8", "replace")
+    return text if text.isprintable() else text.translate(_HARMLESS)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from email.message import Message
 from typing import Literal, TypeAlias
 
-from waybill.mail.bounce_text import failures_in_text, looks_like_bounce, says_delayed
+from waybill.mail.bounce_text import failures_in_text, looks_like_bounce, says_delayed, with_words_beside
 from waybill.mail.delivery_status import (
     ReportedRecipient,
     StatusReport,
@@ -45,7 +45,8 @@ class Report:
     """What came home, as far as it can be read.
 
     ``original_message_id`` is the Message-ID of the mail that it is about, without the angle brackets.
-    ``auto_submitted`` is the value of that field (RFC 3834 §5) in lower case.
+    ``auto_submitted`` is the value of that field (RFC 3834 §5) in lower case. ``return_paths`` are the envelope senders that
+    the returned mail is said to have had.
     """
 
     kind: Kind
@@ -57,6 +58,7 @@ class Report:
     arrival_date: Instant | None = None
     auto_submitted: str | None = None
     subject: str | None = None
+    return_paths: tuple[str, ...] = ()
 
 
 def read_report(data: bytes) -> Report:
@@ -93,7 +95,7 @@ def _read(parts: Parts, message: Message) -> Report:
         return replace(base, kind=aggregate)
     status = read_status(status_text(parts))
     if status.recipients:
-        return _status(status, base)
+        return _status(status, base, parts)
     about = parts.header("in-reply-to").strip().strip("<>") or None
     reply = replace(base, kind="auto_reply", original_message_id=about or base.original_message_id)
     if _is_auto_reply(parts, base) and not parts.header("x-failed-recipients"):
@@ -104,7 +106,7 @@ def _read(parts: Parts, message: Message) -> Report:
     return replace(base, kind="delay" if says_delayed(parts) else "bounce", recipients=failed)
 
 
-def _status(status: StatusReport, base: Report) -> Report:
+def _status(status: StatusReport, base: Report, parts: Parts) -> Report:
     actions = {each.action for each in status.recipients}
     kind: Kind = "other"
     if "failed" in actions:
@@ -114,7 +116,7 @@ def _status(status: StatusReport, base: Report) -> Report:
     return replace(
         base,
         kind=kind,
-        recipients=status.recipients,
+        recipients=tuple(with_words_beside(each, parts.human) for each in status.recipients),
         reporting_mta=status.reporting_mta,
         arrival_date=status.arrival_date,
     )
@@ -137,6 +139,11 @@ def _complaint(parts: Parts, base: Report) -> Report:
         base,
         kind=kind,
         recipients=tuple(ReportedRecipient(recipient=each) for each in addresses),
+        return_paths=tuple(
+            address
+            for each in (*feedback.get("original-mail-from", []), parts.returned.get("return-path", ""))
+            if (address := recipient_address(each))
+        ),
         reporting_mta=next(iter(feedback.get("reporting-mta", [])), None),
         feedback_type=feedback_type,
         user_agent=next(iter(feedback.get("user-agent", [])), None),

@@ -159,7 +159,7 @@ def _body(part: Message) -> str:
     payload = part.get_payload()
     if isinstance(payload, list):
         # The parser splits message/delivery-status and message/feedback-report into blocks of fields.
-        text = "\n".join(str(each) for each in payload)
+        text = "\n".join(_block(each) for each in payload)
         encoding = str(part.get("content-transfer-encoding", "")).strip().lower()
         if encoding not in ("base64", "quoted-printable"):
             return text
@@ -174,6 +174,16 @@ def _body(part: Message) -> str:
         return octets.decode(charset, "replace")
     except LookupError:
         return octets.decode("utf-8", "replace")
+
+
+def _block(part: Message | str) -> str:
+    """A block of fields as it came; eight-bit octets in it are UTF-8 (RFC 6533 §3)."""
+    if isinstance(part, str):
+        return part
+    lines = [f"{name}: {value}" for name, value in part.raw_items()]
+    head = "\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
+    rest = part.get_payload(decode=True)
+    return (head + (rest if isinstance(rest, bytes) else b"")).decode("utf-8", "replace")
 
 
 def _returned_fields(part: Message, kind: str) -> dict[str, str]:

@@ -19,11 +19,15 @@ class EventKind(StrEnum):
     REJECTED = "rejected"  # malware found by Waybill
     SUPPRESSED = "suppressed"  # a suppression list stopped it
     HELD = "held"  # waits inside Waybill
+    RELEASED = "released"  # a hold was ended before its time
+    TAKEN_OVER = "taken_over"  # the worker that had it ended without a word; another goes on
+    STUCK = "stuck"  # due for too long, and no worker has taken it up
     DELIVERED = "delivered"  # an attempt, answered 250
     DEFERRED = "deferred"  # an attempt, to be tried again
     BOUNCED = "bounced"  # an attempt, refused for good
     EXPIRED = "expired"  # max_lifetime is over
     BOUNCE_RECEIVED = "bounce_received"  # a bounce mail came home after the 250
+    DELAY_REPORTED = "delay_reported"  # a notice of delay came home after the 250; no bounce
     COMPLAINED = "complained"  # a complaint came home
     AUTO_REPLIED = "auto_replied"  # an out-of-office reply came home; never a bounce
     SUPPRESSION_ADDED = "suppression_added"  # this message put the recipient on a list
@@ -99,6 +103,34 @@ class Held:
 
 
 @record(frozen=True, kw_only=True, slots=True)
+class Released:
+    """A hold was ended by hand: ``by`` is who did it, ``text`` what the hold had been."""
+
+    by: str
+    text: str
+
+
+@record(frozen=True, kw_only=True, slots=True)
+class TakenOver:
+    """The worker that held the delivery was killed or lost its machine, so that another attempts it.
+
+    ``was_sending`` True: it died between the message's first octet and writing down the answer, so the recipient may get
+    it twice; False: it had not begun; None: that cannot be known any more.
+    """
+
+    worker: str
+    was_sending: bool | None
+
+
+@record(frozen=True, kw_only=True, slots=True)
+class Stuck:
+    """The watchdog's word: due since ``due_at``, and no worker has taken it up."""
+
+    due_at: Instant
+    text: str
+
+
+@record(frozen=True, kw_only=True, slots=True)
 class Attempted:
     """An attempt and what follows from it. ``feedback_id`` is set on bounces, ``retry_at`` on deferrals."""
 
@@ -139,6 +171,21 @@ class BounceReceived:
 
 
 @record(frozen=True, kw_only=True, slots=True)
+class DelayReported:
+    """A notice of delay (RFC 3464, Action: delayed): whoever took the message has not passed it on yet, and goes on trying.
+
+    ``cause`` is what its words say of the reason; ``retry_until`` when it gives up (Will-Retry-Until), where it says so.
+    """
+
+    cause: Cause
+    status: str
+    diagnostic: str
+    reporting_mta: str | None
+    rule: str
+    retry_until: Instant | None = None
+
+
+@record(frozen=True, kw_only=True, slots=True)
 class Complained:
     """A complaint (ARF, RFC 5965). ``sub_type`` is None for one that came home, SES's word for a suppressed one."""
 
@@ -175,9 +222,13 @@ Fact: TypeAlias = (
     | MalwareFound
     | Suppressed
     | Held
+    | Released
+    | TakenOver
+    | Stuck
     | Attempted
     | Expired
     | BounceReceived
+    | DelayReported
     | Complained
     | AutoReplied
     | SuppressionAdded
@@ -190,11 +241,15 @@ FACTS: dict[EventKind, type[Any]] = {
     EventKind.REJECTED: MalwareFound,
     EventKind.SUPPRESSED: Suppressed,
     EventKind.HELD: Held,
+    EventKind.RELEASED: Released,
+    EventKind.TAKEN_OVER: TakenOver,
+    EventKind.STUCK: Stuck,
     EventKind.DELIVERED: Attempted,
     EventKind.DEFERRED: Attempted,
     EventKind.BOUNCED: Attempted,
     EventKind.EXPIRED: Expired,
     EventKind.BOUNCE_RECEIVED: BounceReceived,
+    EventKind.DELAY_REPORTED: DelayReported,
     EventKind.COMPLAINED: Complained,
     EventKind.AUTO_REPLIED: AutoReplied,
     EventKind.SUPPRESSION_ADDED: SuppressionAdded,

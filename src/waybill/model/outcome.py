@@ -122,7 +122,10 @@ class Attempt:
 
     ``mx`` is the host name, ``ip`` and ``port`` what we connected to (None where no connection was tried);
     ``hosts`` are all hosts of the route with what became of each, in the order tried; ``signed_by`` the domains of the
-    DKIM signatures that the message carried.
+    DKIM signatures that the message carried. ``tls_policy`` is what asked for TLS: ``dane``, ``mta-sts enforce``,
+    ``mta-sts testing``, ``configuration set``; None: nobody, TLS was used if there was any. ``clear_because`` says why the
+    conversation was in clear. ``site`` is what the recipient's domain shares with others (a provider, or the host of its
+    own), ``provider`` the provider's name where it is one that Waybill knows.
     """
 
     number: int
@@ -139,3 +142,7 @@ class Attempt:
     hosts: tuple[str, ...] = ()
     reused_connection: bool = False
     signed_by: tuple[str, ...] = ()
+    tls_policy: str | None = None
+    clear_because: str | None = None
+    site: str = ""
+    provider: str | None = None

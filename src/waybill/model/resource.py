@@ -207,6 +207,95 @@ class SigningCertificate:
     created_at: Instant
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suspension:
+    """Mail to a site is held back: ``name`` is the site (``google``, ``mx.customer.example``), ``account`` INSTALLATION.
+
+    ``per_minute`` is what still goes, 0: nothing. ``by`` is ``rule:<id>`` or ``operator``; ``message_id`` and ``reply`` are
+    what the rule saw. ``until`` None: until somebody resumes it.
+    """
+
+    account: str
+    name: str
+    by: str
+    reason: str
+    at: Instant
+    until: Instant | None = None
+    per_minute: float = 0
+    message_id: str | None = None
+    reply: str | None = None
+
+    def holds(self, now: Instant) -> bool:
+        """Whether it is in force."""
+        return self.until is None or now < self.until
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MtaStsPolicy:
+    """The MTA-STS policy of a domain, ``name``, as it was fetched (RFC 8461 §3.2); ``account`` is INSTALLATION.
+
+    ``id`` is that of the TXT record at that time. ``mode`` is ``enforce``, ``testing`` or ``none``; ``mx`` are the names
+    that its MX hosts may have; ``max_age`` is in seconds.
+    """
+
+    account: str
+    name: str
+    id: str
+    mode: str
+    mx: tuple[str, ...]
+    max_age: int
+    fetched_at: Instant
+
+    @property
+    def expires_at(self) -> Instant:
+        """When it no longer counts."""
+        return self.fetched_at + self.max_age * 1_000
+
+    def lists(self, host: str) -> bool:
+        """Whether the host is among ``mx``; the asterisk of ``*.example.com`` is exactly one label (RFC 8461 §4.1)."""
+        host = host.rstrip(".").lower()
+        return host in self.mx or f"*.{host.partition('.')[2]}" in self.mx
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DedicatedIpPool:
+    """A pool of source addresses: a configuration set that names it sends from no other."""
+
+    account: str
+    name: str
+    created_at: Instant
+    scaling_mode: str = "STANDARD"
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DedicatedIp:
+    """One of the installation's source addresses: ``name`` is the address, ``account`` INSTALLATION.
+
+    ``pool`` is the name of the pool of the account ``owner``; without one it sends what no pool does. ``warm_up_from`` is
+    the (virtual) instant at which its warm-up began; None: it needs none. ``configured`` is false once the settings do not
+    name it any more.
+    """
+
+    account: str
+    name: str
+    owner: str = ""
+    pool: str | None = None
+    warm_up_from: Instant | None = None
+    configured: bool = True
+
+
 Resource: TypeAlias = (
-    Account | AccessKey | Identity | Template | ConfigurationSet | Topic | Subscription | SigningCertificate
+    Account
+    | AccessKey
+    | Identity
+    | Template
+    | ConfigurationSet
+    | Topic
+    | Subscription
+    | SigningCertificate
+    | Suspension
+    | MtaStsPolicy
+    | DedicatedIpPool
+    | DedicatedIp
 )

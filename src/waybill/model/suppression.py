@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from waybill.model.cause import Cause
 from waybill.model.clock import Instant
 
 GLOBAL = ""
@@ -35,7 +36,8 @@ class Suppression:
     """An entry: who is listed, since when, by whom, and because of which message and words.
 
     ``address`` has its domain in lower case, the local part as given. ``author`` is a rule id (``rule:user-unknown``),
-    ``operator`` or ``api:<access key id>``. ``expires_at`` is None for entries that stay.
+    ``operator`` or ``api:<access key id>``. ``expires_at`` is None for entries that stay. ``cause`` is the one that an
+    automatic entry rests on.
     """
 
     account: str
@@ -48,3 +50,4 @@ class Suppression:
     event: int | None = None
     diagnostic: str | None = None
     expires_at: Instant | None = None
+    cause: Cause | None = None

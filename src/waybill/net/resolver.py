@@ -21,6 +21,7 @@ import dns.rdata
 import dns.rdatatype
 import dns.resolver
 
+from waybill.model.ip import is_loopback
 from waybill.model.record import record
 
 MAX_CACHED = 20_000
@@ -55,7 +56,12 @@ _SERVER = re.compile(r"(?:\[(.*)\]|(.*:.*:.*|[^:]*))(?::(.*))?", re.DOTALL)
 
 @record(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """An answer to one question. ``records`` are in presentation form, TXT strings joined; ``text`` says who answered what."""
+    """An answer to one question. ``records`` are in presentation form, TXT strings joined; ``text`` says who answered what.
+
+    ``canonical`` is the name that the records are at, after aliases. ``authenticated``: a resolver on this machine has
+    checked by DNSSEC that this is the answer, be it that there is none (RFC 4035 §3.2.3). From anywhere else the same
+    claim could be anybody's (RFC 7672 §2.1.1).
+    """
 
     name: str
     kind: str
@@ -63,6 +69,8 @@ class Answer:
     text: str
     records: tuple[str, ...] = ()
     ttl: int = 0
+    authenticated: bool = False
+    canonical: str = ""
 
 
 @record(frozen=True, kw_only=True, slots=True, order=True)
@@ -81,6 +89,8 @@ class MxAnswer:
     text: str
     hosts: tuple[MxHost, ...] = ()
     ttl: int = 0
+    authenticated: bool = False
+    canonical: str = ""
 
 
 @record(frozen=True, kw_only=True, slots=True)
@@ -91,6 +101,8 @@ class AddressAnswer:
     text: str
     addresses: tuple[str, ...] = ()
     ttl: int = 0
+    authenticated: bool = False
+    canonical: str = ""
 
 
 @record(frozen=True, kw_only=True, slots=True)
@@ -175,6 +187,8 @@ class Resolver:
             text=answer.text,
             ttl=answer.ttl,
             hosts=_mx_hosts(answer.records),
+            authenticated=answer.authenticated,
+            canonical=answer.canonical,
         )
 
     async def addresses(self, host: str) -> AddressAnswer:
@@ -191,6 +205,8 @@ class Resolver:
                 text="; ".join(answer.text for answer in found),
                 addresses=v4.records + v6.records,
                 ttl=min(answer.ttl for answer in found),
+                authenticated=all(answer.authenticated for answer in found),
+                canonical=found[0].canonical,
             )
         worst = next((answer for answer in (v4, v6) if not answer.status.definite), v4)
         text = worst.text if worst.status is not AnswerStatus.NODATA else f"{v4.text}; {v6.text}"
@@ -264,6 +280,8 @@ class Resolver:
     async def _ask_server(self, server: Server, qname: dns.name.Name, kind: str) -> Answer:
         name = qname.to_text(omit_final_dot=True)
         query = dns.message.make_query(qname, kind, use_edns=0, payload=1232, id=random.SystemRandom().getrandbits(16))
+        if is_loopback(server.ip):  # RFC 6840 §5.7: whether it was checked is all we want to know, not the signatures
+            query.flags |= dns.flags.AD
         try:
             response, _ = await dns.asyncquery.udp_with_fallback(
                 query,
@@ -294,17 +312,25 @@ def _read(response: dns.message.Message, server: Server, name: str, kind: str) -
     except dns.exception.DNSException as error:
         text = f"{server} gave an answer for {name} {kind} that makes no sense: {error}"
         return Answer(name=name, kind=kind, status=AnswerStatus.FAILED, text=text, ttl=FAILURE_TTL)
+    records: tuple[str, ...] = ()
+    status, text, longest = AnswerStatus.OK, said, MAX_NEGATIVE_TTL
     if rcode == dns.rcode.NXDOMAIN:
-        ttl = min(chain.minimum_ttl, MAX_NEGATIVE_TTL)
-        return Answer(name=name, kind=kind, status=AnswerStatus.NXDOMAIN, text=said, ttl=ttl)
-    if chain.answer is None:
-        text = f"{server} answered that {name} has no {kind} record"
-        ttl = min(chain.minimum_ttl, MAX_NEGATIVE_TTL)
-        return Answer(name=name, kind=kind, status=AnswerStatus.NODATA, text=text, ttl=ttl)
-    records = tuple(_present(rdata) for rdata in chain.answer)
-    text = f"{server} answered for {name} {kind}: {', '.join(records)}"
-    ttl = min(chain.minimum_ttl, MAX_TTL)
-    return Answer(name=name, kind=kind, status=AnswerStatus.OK, text=text, records=records, ttl=ttl)
+        status = AnswerStatus.NXDOMAIN
+    elif chain.answer is None:
+        status, text = AnswerStatus.NODATA, f"{server} answered that {name} has no {kind} record"
+    else:
+        records, longest = tuple(_present(rdata) for rdata in chain.answer), MAX_TTL
+        text = f"{server} answered for {name} {kind}: {', '.join(records)}"
+    return Answer(
+        name=name,
+        kind=kind,
+        status=status,
+        text=text,
+        records=records,
+        ttl=min(chain.minimum_ttl, longest),
+        authenticated=bool(response.flags & dns.flags.AD) and is_loopback(server.ip),
+        canonical=chain.canonical_name.to_text(omit_final_dot=True).lower(),
+    )
 
 
 def _present(rdata: dns.rdata.Rdata) -> str:

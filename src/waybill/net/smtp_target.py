@@ -4,8 +4,9 @@ import errno
 from dataclasses import field
 from enum import StrEnum
 
-from waybill.model.outcome import Reply, Stage
+from waybill.model.outcome import Reply, Stage, Tls
 from waybill.model.record import record
+from waybill.net.dane import Dane
 
 
 class TlsMode(StrEnum):
@@ -36,14 +37,26 @@ class Target:
     tls: TlsMode = TlsMode.OPPORTUNISTIC
     credentials: Credentials | None = None
     verify: bool = False  # refuse a certificate that cannot be verified
+    helo: str = ""  # what we call ourselves here; empty: as everywhere
+    dane: Dane | None = None  # refuse a certificate that these TLSA records do not fit
 
     def __str__(self) -> str:
         return f"{self.host} [{self.ip}]:{self.port}"
 
+    @property
+    def sni(self) -> str:
+        """The name that the handshake asks for (RFC 6066 §3; with DANE it is RFC 7672 §8.1)."""
+        return self.dane.base if self.dane is not None else self.host
+
 
 @record(frozen=True, kw_only=True, slots=True)
 class Timeouts:
-    """Seconds to wait at each stage; the defaults are those of RFC 5321 §4.5.3.2, connecting excepted."""
+    """Seconds to wait at each stage; the defaults are those of RFC 5321 §4.5.3.2, connecting excepted.
+
+    ``block`` is for each part of the message that is handed over, ``transaction`` for everything together, from
+    connecting (or the first command on an open connection) to the answer to the message. It is beyond the sum of what
+    the stages may take, save with a large message over a slow line.
+    """
 
     connect: float = 30
     greeting: float = 300
@@ -56,6 +69,7 @@ class Timeouts:
     block: float = 180
     message: float = 600
     quit: float = 3
+    transaction: float = 3_600
 
 
 class Fault(StrEnum):
@@ -70,6 +84,8 @@ class Fault(StrEnum):
     MALFORMED_REPLY = "malformed_reply"
     TLS_FAILED = "tls_failed"
     TLS_NOT_OFFERED = "tls_not_offered"
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"
+    DANE_MISMATCH = "dane_mismatch"
     SIZE_EXCEEDED = "size_exceeded"
     I18N_UNSUPPORTED = "i18n_unsupported"
 
@@ -77,8 +93,11 @@ class Fault(StrEnum):
 class SmtpError(Exception):
     """The transaction failed at ``stage``: either the server said so (``reply``) or there is a ``fault``.
 
-    ``content_sent`` is true where all of the message had been sent and the server's answer is not known.
+    ``content_sent`` is true where all of the message had been sent and the server's answer is not known. ``tls`` is the
+    session whose certificate was not good enough.
     """
+
+    tls: Tls | None = None
 
     def __init__(
         self,

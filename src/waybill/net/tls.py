@@ -23,6 +23,7 @@ from cryptography.x509.verification import (
 
 from waybill.model.clock import Clock
 from waybill.model.outcome import Tls
+from waybill.net.dane import Dane, Match, match
 
 MAX_JUDGED = 5_000
 JUDGED_FOR = 3_600_000  # milliseconds
@@ -49,6 +50,9 @@ class ClientTls:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.context.check_hostname = False
         self.context.verify_mode = ssl.CERT_NONE
+        self.context.minimum_version = (
+            ssl.TLSVersion.TLSv1_2
+        )  # RFC 8996; RFC 8461 §4.2 and RFC 7672 §8.1 ask for no less
         if ca_file:
             _ = self._roots
 
@@ -64,6 +68,12 @@ class ClientTls:
             verified=why_not is None,
             why_not_verified=why_not,
         )
+
+    def match(self, session: ssl.SSLObject | ssl.SSLSocket, dane: Dane) -> Match:
+        """The TLSA record that the certificates of the session fit, or why they fit none."""
+        leaf = session.getpeercert(binary_form=True)
+        chain = [leaf, *(each for each in _chain(session) if each != leaf)] if leaf else []
+        return match(dane, chain, datetime.fromtimestamp(self._clock() / 1000, UTC))
 
     @cached_property
     def _roots(self) -> list[x509.Certificate]:

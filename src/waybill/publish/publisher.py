@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +52,24 @@ class PublishConfig:
     worker: str
 
 
-class Publisher:
-    """Takes notices from the outbox and makes them known."""
+def watch_nothing(part: str, problem: str | None) -> None:
+    """Nobody wants to know."""
 
-    def __init__(self, *, store: Store, http: HttpClient, clock: Clock, config: PublishConfig) -> None:
+
+class Publisher:
+    """Takes notices from the outbox and makes them known. ``watch`` is told when the file cannot be written, and when it can again."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        http: HttpClient,
+        clock: Clock,
+        config: PublishConfig,
+        watch: Callable[[str, str | None], None] = watch_nothing,
+    ) -> None:
         self._store = store
+        self._watch = watch
         self._http = http
         self._clock = clock
         self._config = config
@@ -152,8 +165,10 @@ class Publisher:
             await asyncio.to_thread(append_durably, file, b"".join(lines))
         except OSError as error:
             log.error("events_file_unwritable file=%s error=%s", file, error)  # noqa: TRY400 - an operator's matter, the traceback says nothing more
+            self._watch("publishing", f"{file} cannot be written, events wait: {error}")
             retry_at = self._clock() + FILE_PAUSE
             return [NoticeResult(notice_id=notice.id, retry_at=retry_at, error=str(error)) for notice in notices]
+        self._watch("publishing", None)
         return [NoticeResult(notice_id=notice.id) for notice in notices]
 
 

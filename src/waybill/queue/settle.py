@@ -3,15 +3,17 @@
 import re
 from collections.abc import Iterable
 
+from waybill.deliver.classify import unknown_fingerprint
 from waybill.deliver.suppress import additions, entries_for, grounds_of_bounce
 from waybill.model.cause import Cause, Responder, Scope
 from waybill.model.clock import MINUTE, Instant
-from waybill.model.event import Attempted, Event, EventKind, Expired, NewEvent
+from waybill.model.event import Attempted, Event, EventKind, Expired, Held, NewEvent
 from waybill.model.message import Delivery, Status, new_message_id
 from waybill.model.outcome import Attempt, Outcome, Result, Stage
 from waybill.model.record import record
 from waybill.model.resource import Account, ConfigurationSet
 from waybill.model.suppression import Suppression
+from waybill.store.observed import UnknownReply
 from waybill.store.protocol import Claim, Settlement
 
 _DIAGNOSTIC_KEPT = 500
@@ -26,11 +28,17 @@ class Owner:
 
 
 def settle_attempt(
-    claim: Claim, attempt: Attempt, owner: Owner | None, *, retry_at: Instant | None, dkim_header: bytes | None
+    claim: Claim,
+    attempt: Attempt,
+    owner: Owner | None,
+    *,
+    retry_at: Instant | None,
+    dkim_header: bytes | None,
+    site: str | None = None,
 ) -> Settlement:
     """What an attempt writes: the attempt as an event, the new state, and any suppression with its own event.
 
-    ``owner`` must be there where the outcome suppresses.
+    ``owner`` must be there where the outcome suppresses. A reply that no rule knows is to be counted.
     """
     delivery, outcome = claim.delivery, attempt.outcome
     at = attempt.ended_at
@@ -66,6 +74,47 @@ def settle_attempt(
         next_at=retry_at if kind is EventKind.DEFERRED else None,
         suppressions=entries,
         dkim_header=dkim_header,
+        source_ip=attempt.source_ip,
+        site=site,
+        unknown_reply=_unknown(attempt, site or delivery.domain, delivery.message_id),
+    )
+
+
+def _unknown(attempt: Attempt, site: str, message_id: str) -> UnknownReply | None:
+    outcome = attempt.outcome
+    if outcome.result is Result.DELIVERED:
+        return None
+    found = unknown_fingerprint(outcome)
+    if found is None:
+        return None
+    at = attempt.ended_at
+    example = outcome.reply.text if outcome.reply is not None else outcome.diagnostic
+    return UnknownReply(fingerprint=found, site=site, example=example, message_id=message_id, first_at=at, last_at=at)
+
+
+def cause_so_far(delivery: Delivery) -> Cause | None:
+    """What an open delivery waits for, apart from Waybill's own holding back."""
+    if delivery.cause in (Cause.HELD_BY_WAYBILL, Cause.STUCK):
+        return delivery.underlying_cause
+    return delivery.cause
+
+
+def settle_hold(
+    delivery: Delivery, held: Held, *, at: Instant, next_at: Instant, cause: Cause | None, tell: bool
+) -> Settlement:
+    """What holding a delivery back writes. Nothing was tried, so neither its status nor its attempts change.
+
+    ``cause`` is why it could not be delivered now, where nothing was known of that; ``tell`` False: the ledger says so already.
+    """
+    event = NewEvent(kind=EventKind.HELD, at=at, recipient=delivery.recipient, fact=held)
+    return Settlement(
+        delivery_id=delivery.id,
+        status=delivery.status,
+        cause=Cause.HELD_BY_WAYBILL,
+        underlying_cause=cause_so_far(delivery) or cause,
+        events=(event,) if tell else (),
+        lease_owner=delivery.lease_owner,
+        next_at=min(next_at, delivery.expires_at),
     )
 
 
@@ -102,15 +151,24 @@ NEVER_TRIED = LastWord(
 )
 
 
-def last_word(events: Iterable[Event], recipient: str) -> LastWord:
-    """What the newest attempt of the recipient came to; an attempt that failed inside Waybill counts where there is no other."""
-    found = NEVER_TRIED
+def last_word(events: Iterable[Event], delivery: Delivery) -> LastWord:
+    """What the newest attempt for the recipient came to; an attempt that failed inside Waybill counts where there is no other.
+
+    Where none was made, the newest hold says why, with the cause that lies behind it.
+    """
+    found: LastWord | None = None
+    held: LastWord | None = None
     for event in events:
-        if event.kind is EventKind.DEFERRED and event.recipient == recipient and isinstance(event.fact, Attempted):
-            outcome = event.fact.attempt.outcome
-            if outcome.cause is not Cause.WAYBILL_INCIDENT or found is NEVER_TRIED:
+        if event.recipient != delivery.recipient:
+            continue
+        fact = event.fact
+        if event.kind is EventKind.DEFERRED and isinstance(fact, Attempted):
+            outcome = fact.attempt.outcome
+            if outcome.cause is not Cause.WAYBILL_INCIDENT or found is None:
                 found = LastWord(cause=outcome.cause, diagnostic=outcome.diagnostic)
-    return found
+        elif isinstance(fact, Held):
+            held = LastWord(cause=cause_so_far(delivery) or Cause.HELD_BY_WAYBILL, diagnostic=fact.text)
+    return found or held or NEVER_TRIED
 
 
 _REPLY = re.compile(r"[245]\d\d[ -]")

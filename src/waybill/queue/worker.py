@@ -1,30 +1,41 @@
-"""The queue's worker: claim, sign once, attempt, settle; and let go of what has run out of time."""
+"""The queue's worker: claims, gives each site's and each account's mail its turn, and keeps its leases."""
 
 import asyncio
+import contextlib
 import logging
-import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any
 
-from waybill.deliver.attempt import Parcel
-from waybill.mail.dkim import signing_domains
-from waybill.mail.return_path import encode as return_path
+from waybill.deliver.provider import Site, plain_site
 from waybill.model.address import domain_of
-from waybill.model.clock import SECOND, Clock
-from waybill.model.message import Delivery
-from waybill.model.outcome import Attempt, Result
-from waybill.model.resource import INSTALLATION, Account, ConfigurationSet
-from waybill.queue.destination import Destinations, put_off
-from waybill.queue.holding import Holding
-from waybill.queue.schedule import next_attempt
-from waybill.queue.settle import NEVER_TRIED, Owner, broken_attempt, last_word, settle_attempt, settle_expiry
-from waybill.queue.sign import Signatures
-from waybill.store.protocol import Claim, LeaseLost, NotFound, Settlement, Store, StoreUnavailable
+from waybill.model.clock import SECOND
+from waybill.model.outcome import Attempt
+from waybill.model.resource import Suspension
+from waybill.queue.carry import RETURN_PATH_PURPOSE as RETURN_PATH_PURPOSE
+from waybill.queue.carry import Carrier
+from waybill.queue.config import QueueConfig as QueueConfig
+from waybill.queue.config import QueueParts as QueueParts
+from waybill.queue.holding import Holder
+from waybill.queue.lanes import Lane, Lanes
+from waybill.queue.pace import MOST_AT_ONCE, Pace, PaceNote, Turn
+from waybill.queue.suspended import Suspensions
+from waybill.queue.suspensions import SUSPENSION_RULES, SuspensionCounts
+from waybill.queue.sweep import Sweeper
+from waybill.queue.trouble import Trouble
+from waybill.store.protocol import Claim, StoreUnavailable
+from waybill.store.queueing import Skip
 
 log = logging.getLogger(__name__)
 
 POLL = 0.5
 """Seconds between looks for what is due."""
+
+POLL_SHARE = 10
+"""A look that took long (so much is due for sites that are full) is repeated after this many times as long."""
+
+HOUSEKEEPING = 1.0
+"""Seconds between looks at the suspensions."""
 
 DRAIN = 20
 """Seconds that attempts under way get when the worker stops."""
@@ -32,238 +43,318 @@ DRAIN = 20
 MOST_CLAIMED = 100
 """Deliveries claimed at once: each brings its content, of up to 40 MB."""
 
-RETURN_PATH_PURPOSE = "return-path"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QueueConfig:
-    """How this worker works. Durations are milliseconds.
-
-    ``backlog`` and ``backlog_bytes`` bound what it holds, ``backlog_of_domain`` what of it is for one recipient domain.
-    """
-
-    worker: str
-    retry: tuple[int, ...]
-    max_lifetime: int
-    lease: int
-    bounce_domain: str
-    concurrency: int = 200
-    backlog: int = 2_000
-    backlog_of_domain: int = 500
-    backlog_bytes: int = 256 * 1024 * 1024
+FIRST_REST = 30 * SECOND
+RESOLVING_AT_ONCE = 64
+_MOST_SKIPPED = 1_000
+_MOST_SITES_TOLD = 100_000
+_LEAST_WAKE = 0.005
 
 
 class Queue:
     """One worker's share of the queue: the deliveries it holds under lease."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        attempt: Callable[[Parcel], Awaitable[Attempt]],
-        signatures: Signatures,
-        config: QueueConfig,
-        clock: Clock,
-        rng: random.Random,
-    ) -> None:
-        self._store = store
-        self._attempt = attempt
-        self._signatures = signatures
+    def __init__(self, parts: QueueParts, config: QueueConfig) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._clock = parts.clock
         self._config = config
-        self._clock = clock
-        self._rng = rng
-        self._secret = store.secret(RETURN_PATH_PURPOSE)
-        self._holding = Holding()
-        self._destinations = Destinations(rest=config.retry[0])
+        self._trouble = Trouble(parts.watch)
+        self._lanes = Lanes(most_of_account=config.concurrency - config.concurrency // 8)
+        self._holder = Holder(parts, self._lanes, trouble=self._trouble, remember_sites=self._remember_sites)
+        self._suspensions = Suspensions(
+            parts.store, self._lanes, self._holder, clock=parts.clock, workers=config.workers
+        )
+        self._counts = SuspensionCounts(SUSPENSION_RULES)
+        self._carrier = Carrier(parts, config, holder=self._holder, trouble=self._trouble, ended=self._attempt_ended)
+        self.sweeper = Sweeper(
+            parts.store, parts.clock, worker=config.worker, lease=config.lease, max_lifetime=config.max_lifetime
+        )
+        self._first_rest = min(FIRST_REST, config.retry[0])
         self._running: set[asyncio.Task[None]] = set()
+        self._aside: set[asyncio.Task[None]] = set()
+        self._placed: set[int] = set()  # deliveries that take up a place at their site
+        self._resolving = asyncio.Semaphore(RESOLVING_AT_ONCE)
+        self._sites_told: dict[str, str] = {}
+        self._sites_new: dict[str, str] = {}
+        self._alarm: asyncio.TimerHandle | None = None
         self._draining = False
 
-    def has_room(self, recipients: Iterable[str] = ()) -> bool:
-        """Whether more may be offered to this worker: for these recipients, so that no domain takes the others' room."""
-        held, config = self._holding, self._config
-        if self._draining or len(held) >= config.backlog or held.octets >= config.backlog_bytes:
+    def has_room(self, recipients: Iterable[str] = (), account: str = "") -> bool:
+        """Whether more may be offered to this worker: for these recipients of the account, so that none takes the others' room."""
+        lanes, config = self._lanes, self._config
+        if self._draining or len(lanes) >= config.backlog or lanes.octets >= config.backlog_bytes:
             return False
-        return all(held.held_for(domain_of(recipient)) < config.backlog_of_domain for recipient in recipients)
+        if lanes.held_of(account) >= config.backlog_of_account:
+            return False
+        return all(self._held_for(domain_of(recipient)) < config.backlog_of_site for recipient in recipients)
 
     def offer(self, claims: Sequence[Claim]) -> None:
         """Takes deliveries leased to this worker; they are attempted as soon as there is a free place."""
         for claim in claims:
-            self._holding.add(claim)
+            if not self._lanes.take(claim):
+                continue
+            domain = claim.delivery.domain
+            site = self._parts.transport.known_site(domain)
+            if site is not None:
+                self._put(claim, domain, site)
+            elif self._lanes.wait_for_site(claim):
+                self._run_aside(self._resolve(domain))
         self._start_waiting()
+
+    def slowed(self) -> tuple[PaceNote, ...]:
+        """The sites that asked this worker to slow down, with the reply."""
+        return tuple(lane.pace.note for lane in self._lanes if lane.pace.note is not None)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until ``stop`` is set, then drains: what is being attempted is finished, the rest is given back."""
-        renewal = asyncio.create_task(self._renew_for_ever())
+        beside = [
+            asyncio.create_task(self._every(self._config.lease / 3 / SECOND, self.renew, "renewing")),
+            asyncio.create_task(self._every(HOUSEKEEPING, self.keep_house, "keeping house")),
+            asyncio.create_task(self.sweeper.run(stop)),
+        ]
         try:
-            while not stop.is_set():
-                try:
-                    busy = await self.work_once()
-                except StoreUnavailable as error:
-                    log.warning("store_unavailable while=claiming error=%s", error)
-                    busy = False
-                if not busy:
-                    try:
-                        await asyncio.wait_for(stop.wait(), POLL)
-                    except TimeoutError:
-                        continue
+            await self._claim_until(stop)
             await self._drain()
         finally:
-            renewal.cancel()
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def work_once(self) -> bool:
-        """One look at the store: expires what has run out of time, claims what is due. Whether there may be more.
+        """One look at the store: claims what is due. Whether there may be more.
 
         Raises:
             StoreUnavailable: nothing was claimed.
         """
-        now = self._clock()
-        worker, lease_until = self._config.worker, now + self._config.lease
-        for delivery in await self._store.overdue(worker, now, limit=MOST_CLAIMED, lease_until=lease_until):
-            await self._expire(delivery)
         if not self.has_room():
             return False
-        room = min(self._config.backlog - len(self._holding), MOST_CLAIMED)
-        full = self._holding.domains_with(self._config.backlog_of_domain)
-        claims = await self._store.claim(worker, now, limit=room, lease_until=lease_until, skip=full)
+        now, config, lanes = self._clock(), self._config, self._lanes
+        room = min(config.backlog - len(lanes), MOST_CLAIMED)
+        full = (*lanes.domains_with(config.backlog_of_site), *self._holder.busy_domains())
+        claims = await self._store.claim(
+            config.worker,
+            now,
+            limit=room,
+            lease_until=now + config.lease,
+            skip=Skip(
+                domains=full[:_MOST_SKIPPED],
+                accounts=lanes.accounts_with(config.backlog_of_account)[:_MOST_SKIPPED],
+            ),
+            was_sending=self._parts.was_sending,
+        )
+        self._trouble.store_works()
         self.offer(claims)
         return len(claims) == room
 
     async def renew(self) -> None:
         """Prolongs the leases on all that is held. Raises: StoreUnavailable."""
         now = self._clock()
-        lost = self._holding.drop_lapsed(now)
-        if lost:
-            log.warning("leases_lapsed deliveries=%d", lost)  # whoever claims them attempts them
-        held = self._holding.ids()
+        lapsed = self._lanes.take_lapsed(now)
+        for claim, lane in lapsed:
+            self._lanes.drop(claim, lane)
+        if lapsed:
+            log.warning("leases_lapsed deliveries=%d", len(lapsed))  # whoever claims them attempts them
+            self._trouble.leases_lapsed(len(lapsed))
+        held = self._lanes.ids()
         if held:
             lease_until = now + self._config.lease
             await self._store.renew(self._config.worker, held, lease_until)
-            self._holding.renewed(held, lease_until)
+            self._lanes.renewed(held, lease_until)
+        if not lapsed:
+            self._trouble.leases_renewed()
+
+    async def keep_house(self) -> None:
+        """Minds the suspensions, ends what has expired while it waited here, and begins what may begin again.
+
+        Raises: StoreUnavailable.
+        """
+        await self._remember_sites()
+        await self._suspensions.refresh()
+        for claim, lane in self._lanes.take_expired(self._clock()):
+            self._run_aside(self._expire(claim, lane))
+        now = self._clock()
+        for lane in self._lanes:
+            if lane.waiting and lane.is_stopped(now):
+                self._holder.empty(lane)
+        self._lanes.unpark_all(now)
+        self._start_waiting()
+
+    def _held_for(self, domain: str) -> int:
+        site = self._parts.transport.known_site(domain)
+        lane = self._lanes.lane(site.name) if site is not None else None
+        return lane.held if lane is not None else self._lanes.held_for_domain(domain)
+
+    def _put(self, claim: Claim, domain: str, site: Site) -> None:
+        lane = self._lane_of(domain, site)
+        self._lanes.put(claim, lane)
+        if lane.is_stopped(self._clock()):
+            self._holder.empty(lane)
+
+    def _lane_of(self, domain: str, site: Site) -> Lane:
+        name = site.name
+        if self._sites_told.get(domain) != name:
+            if len(self._sites_told) >= _MOST_SITES_TOLD:
+                self._sites_told.clear()
+            self._sites_told[domain] = self._sites_new[domain] = name
+        lane = self._lanes.lane(name)
+        if lane is None:
+            workers = self._config.workers
+            most = site.share(workers) if site.provider is not None else MOST_AT_ONCE
+            per_second = None if site.per_second is None else site.per_second / workers
+            pace = Pace(name, most=most, per_second=per_second, first_rest=self._first_rest)
+            lane = Lane(site, pace, played=self._config.is_played(name))
+            self._lanes.open(lane)
+            self._suspensions.apply(lane)
+        return lane
+
+    async def _resolve(self, domain: str) -> None:
+        try:
+            async with self._resolving:
+                site = await self._parts.transport.site(domain)
+        except Exception:  # then the attempt finds it, and says what is wrong
+            log.exception("site_not_found domain=%s", domain)
+            site = plain_site(domain)
+        lane = self._lane_of(domain, site)
+        self._lanes.site_is_known(domain, lane)
+        if lane.is_stopped(self._clock()):
+            self._holder.empty(lane)
+        self._start_waiting()
+
+    async def _remember_sites(self) -> None:
+        new, self._sites_new = self._sites_new, {}
+        if new:
+            try:
+                await self._store.remember_sites(new)
+            except StoreUnavailable:
+                self._sites_new = new | self._sites_new
+                raise
 
     def _start_waiting(self) -> None:
         while len(self._running) < self._config.concurrency and not self._draining:
-            claim = self._holding.next_waiting(lambda domain: self._destinations.at_once(domain, self._clock()))
-            if claim is None:
+            begun = self._lanes.next_to_begin(self._clock())
+            if begun is None:
+                self._set_alarm()
                 return
-            task = asyncio.create_task(self._deliver(claim))
+            task = asyncio.create_task(self._deliver(*begun))
             self._running.add(task)
             task.add_done_callback(self._finished)
+
+    def _set_alarm(self) -> None:
+        at = self._lanes.wakes_at()
+        if self._alarm is None and at is not None:
+            wait = max(_LEAST_WAKE, (at - self._clock()) / SECOND)
+            self._alarm = asyncio.get_running_loop().call_later(min(wait, HOUSEKEEPING), self._woken)
+
+    def _woken(self) -> None:
+        self._alarm = None
+        self._start_waiting()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._start_waiting()
 
-    async def _deliver(self, claim: Claim) -> None:
+    async def _deliver(self, claim: Claim, lane: Lane) -> None:
+        self._placed.add(claim.delivery.id)
         try:
-            if self._holding.has_lapsed(claim, self._clock()):
+            now = self._clock()
+            if self._lanes.has_lapsed(claim, now):
                 log.warning("lease_lapsed message_id=%s delivery=%d", claim.message.id, claim.delivery.id)
-            elif claim.delivery.expires_at <= self._clock():
-                await self._expire(claim.delivery)
+            elif claim.delivery.expires_at <= now:
+                await self.sweeper.expire(claim.delivery)
             else:
-                await self._deliver_held(claim)
+                await self._carrier.carry(claim, lane)
         except Exception:  # its lease runs out, and it is attempted again
             log.exception("delivery_not_settled message_id=%s delivery=%d", claim.message.id, claim.delivery.id)
         finally:
-            self._holding.drop(claim)
+            self._free_place(claim, lane)
+            self._lanes.drop(claim, lane)
 
-    async def _deliver_held(self, claim: Claim) -> None:
-        delivery, message = claim.delivery, claim.message
-        configuration_set = await self._configuration_set(claim)
-        dkim_header = b""
-        started_at = self._clock()
-        domain = delivery.domain
-        unreached = self._destinations.resting(domain, started_at)
+    def _attempt_ended(self, claim: Claim, lane: Lane, attempt: Attempt) -> None:
+        """Frees the place at the site, before what came of it is on disk, and minds what it says of the site."""
+        if not lane.played:
+            self._learn(lane, attempt, claim.message.id)
+        self._free_place(claim, lane)
+        self._start_waiting()
+
+    def _learn(self, lane: Lane, attempt: Attempt, message_id: str) -> None:
+        ours = self._trouble.saw(lane.site.name, attempt.outcome)
+        turn = lane.pace.learn(attempt, message_id, ours=ours)
+        if turn is not None:
+            self._site_turned(lane, turn, attempt, message_id)
+        suspension = self._counts.see(lane.site, attempt, message_id)
+        if suspension is not None:
+            self._run_aside(self._suspend(suspension))
+
+    def _site_turned(self, lane: Lane, turn: Turn, attempt: Attempt, message_id: str) -> None:
+        words = attempt.outcome.diagnostic
+        log.info("site_%s site=%s message_id=%s reply=%s", turn, lane.site.name, message_id, words)
+        if turn is Turn.RESTS:
+            self._holder.stop(lane)
+
+    async def _suspend(self, suspension: Suspension) -> None:
         try:
-            if unreached is not None:
-                attempt = put_off(delivery.attempts + 1, unreached, started_at)
-            else:
-                dkim_header = await self._signatures.header(claim)
-                attempt = await self._attempt(self._parcel(claim, dkim_header, configuration_set))
-                self._destinations.learn(domain, attempt)
-        except Exception as error:  # a fault of ours must not lose the delivery, nor be hidden from it
-            log.exception("attempt_failed_inside message_id=%s delivery=%d", message.id, delivery.id)
-            attempt = broken_attempt(delivery.attempts + 1, error, started_at=started_at, ended_at=self._clock())
-        retry_at = None
-        if attempt.outcome.result is Result.DEFERRED:
-            retry_at = next_attempt(
-                self._config.retry,
-                attempts=attempt.number,
-                now=attempt.ended_at,
-                expires_at=delivery.expires_at,
-                chance=self._rng.random(),
-            )
-        owner = None
-        if attempt.outcome.suppress:
-            account = await self._store.get(Account, INSTALLATION, message.account)
-            assert account is not None, "accounts are never deleted"
-            owner = Owner(account=account, configuration_set=configuration_set)
-        kept = dkim_header if dkim_header and not message.dkim_header and retry_at is not None else None
-        await self._settle(settle_attempt(claim, attempt, owner, retry_at=retry_at, dkim_header=kept), delivery)
+            await self._suspensions.suspend(suspension)
+        except StoreUnavailable as error:
+            self._trouble.store_fails("suspending", error)
 
-    def _parcel(self, claim: Claim, dkim_header: bytes, configuration_set: ConfigurationSet | None) -> Parcel:
-        delivery, message = claim.delivery, claim.message
-        return Parcel(
-            delivery_id=delivery.id,
-            message_id=message.id,
-            recipient=delivery.recipient,
-            mail_from=return_path(delivery.id, message.mail_from or self._config.bounce_domain, self._secret),
-            content=dkim_header + claim.content,
-            number=delivery.attempts + 1,
-            tls_required=configuration_set is not None and configuration_set.tls_required,
-            signed_by=signing_domains(dkim_header),
-        )
+    def _free_place(self, claim: Claim, lane: Lane) -> None:
+        if claim.delivery.id in self._placed:
+            self._placed.discard(claim.delivery.id)
+            self._lanes.place_free(claim, lane, self._clock())
 
-    async def _settle(self, settlement: Settlement, delivery: Delivery) -> None:
-        """Writes until the store takes it: an answer of the receiver must not be forgotten while this process lives."""
-        wait = 0.1
-        while True:
+    async def _expire(self, claim: Claim, lane: Lane | None) -> None:
+        try:
+            await self.sweeper.expire(claim.delivery)
+        except StoreUnavailable as error:  # the sweeper finds it when its lease is over
+            self._trouble.store_fails("expiring", error)
+        finally:
+            self._lanes.drop(claim, lane)
+
+    def _run_aside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
+
+    async def _claim_until(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            begun = time.monotonic()
             try:
-                await self._store.settle(settlement)
+                busy = await self.work_once()
             except StoreUnavailable as error:
-                log.warning(
-                    "store_unavailable while=settling message_id=%s delivery=%d error=%s",
-                    delivery.message_id,
-                    delivery.id,
-                    error,
-                )
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, 5.0)
-            except (LeaseLost, NotFound) as error:
-                log.warning("lease_lost message_id=%s delivery=%d error=%s", delivery.message_id, delivery.id, error)
-                return
-            else:
-                return
+                log.warning("store_unavailable while=claiming error=%s", error)
+                self._trouble.store_fails("claiming", error)
+                busy = False
+            if not busy:
+                wait = max(POLL, (time.monotonic() - begun) * POLL_SHARE)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), wait)
 
-    async def _configuration_set(self, claim: Claim) -> ConfigurationSet | None:
-        name = claim.message.configuration_set
-        return await self._store.get(ConfigurationSet, claim.message.account, name) if name else None
-
-    async def _expire(self, delivery: Delivery) -> None:
-        """Ends a delivery whose time is over, with the last words that a receiver, the DNS or the network gave."""
-        ledger = await self._store.ledger(delivery.message_id)
-        last = last_word(ledger.events, delivery.recipient) if ledger else NEVER_TRIED
-        has_set = ledger is not None and ledger.message.configuration_set is not None
-        own_limit = has_set and delivery.expires_at - delivery.accepted_at < self._config.max_lifetime
-        await self._settle(settle_expiry(delivery, last, own_limit=own_limit, at=self._clock()), delivery)
-
-    async def _renew_for_ever(self) -> None:
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]], doing: str) -> None:
         while True:
-            await asyncio.sleep(self._config.lease / 3 / SECOND)
+            await asyncio.sleep(seconds)
             try:
-                await self.renew()
+                await work()
             except StoreUnavailable as error:
-                log.warning("store_unavailable while=renewing error=%s", error)
+                log.warning("store_unavailable while=%s error=%s", doing, error)
+                self._trouble.store_fails(doing, error)
+            except Exception:  # the next time it may succeed; the leases must not lapse for it
+                log.exception("queue_failed while=%s", doing)
 
     async def _drain(self) -> None:
         """Lets attempts under way end, and gives back what has not begun, so that others need not wait for its lease."""
         self._draining = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+        for task in self._aside:
+            task.cancel()
+        await self._holder.close()
         if self._running:
             await asyncio.wait(self._running, timeout=DRAIN)
         for task in self._running:
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
-        left = self._holding.ids()
+        await asyncio.gather(*self._running, *self._aside, return_exceptions=True)
+        left = self._lanes.ids()
         try:
-            await self._store.renew(self._config.worker, left, self._clock())
+            await self._store.give_back(self._config.worker, left)
         except StoreUnavailable as error:
             log.warning("store_unavailable while=draining deliveries=%d error=%s", len(left), error)

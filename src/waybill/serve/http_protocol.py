@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP protocol with what it lacks: a client must finish its header section in time, and keep it short."""
+"""Uvicorn's HTTP protocol with what it lacks: header sections come in time and are short, connections are counted."""
 
 import asyncio
 from typing import Any
@@ -12,6 +12,7 @@ HEAD_OCTETS = 128 * 1024
 """The longest request line and header section; AWS takes 16 KB and some long URLs."""
 
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class BoundedHead(HttpToolsProtocol):
@@ -22,8 +23,12 @@ class BoundedHead(HttpToolsProtocol):
     _head_octets = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Starts the clock."""
+        """Starts the clock, where there is room for one more connection."""
         super().connection_made(transport)
+        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
+            transport.write(_FULL)
+            transport.close()
+            return
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -27,10 +27,13 @@ class SimulatorAddress:
 class Plan:
     """A worker's orders. The endpoints of ``settings`` have their real ports, and its names are filled in.
 
+    ``number`` is its place among the ``workers``, which the next one in it has as well.
     ``lease`` is how many milliseconds a dead worker's deliveries stay untouched; a live one renews three times in it.
     """
 
     worker: str
+    number: int
+    workers: int
     settings: Settings
     simulator: SimulatorAddress | None
     log_level: int
@@ -71,7 +74,8 @@ def shared_socket(endpoint: Endpoint) -> socket.socket:
 
 
 def _bound(endpoint: Endpoint, *options: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle's delay on
     try:
         for option in options:
             sock.setsockopt(socket.SOL_SOCKET, option, 1)

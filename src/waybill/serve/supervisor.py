@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from waybill.lab.simulator import start_simulator
-from waybill.model.clock import SECOND, now
+from waybill.model.clock import SECOND, now, rfc3339
+from waybill.serve.health import SUPERVISOR, PartHealth, ProcessHealth, State
 from waybill.serve.plan import (
     EVERYWHERE,
     Plan,
@@ -25,8 +26,10 @@ from waybill.serve.plan import (
     write_plan,
 )
 from waybill.serve.setup import prepare_store
+from waybill.serve.sources import register_sources
+from waybill.serve.upkeep import open_page
 from waybill.settings import Endpoint, Settings
-from waybill.store.open import open_store
+from waybill.store.open import open_store, sqlite_path
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,22 @@ RESTART_WAIT = (0.1, 0.5, 2.0, 5.0)
 """Seconds before a worker that died is started again, longer each time, until one has lived for ``PROVEN`` seconds."""
 
 PROVEN = 60.0
+
+RESTART_SHOWN = 60.0
+"""Seconds for which the health page speaks of a worker that died."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """How workers are started and kept."""
+
+    lease: int = LEASE
+    log_level: int = logging.INFO
+    restart_wait: tuple[float, ...] = RESTART_WAIT
+    worker_command: tuple[str, ...] = (sys.executable, "-m", "waybill.serve.worker")
+
+
+_TERMS = Terms()
 
 
 class CannotStart(Exception):  # noqa: N818 - what happened, in one line
@@ -73,14 +92,13 @@ class _Child:
 class Supervisor:
     """The process tree of one installation on one machine."""
 
-    def __init__(
-        self, settings: Settings, *, dev: bool, workers: int, log_level: int = logging.INFO, lease: int = LEASE
-    ) -> None:
-        self._log_level = log_level
-        self._lease = lease
+    def __init__(self, settings: Settings, *, dev: bool, workers: int, terms: Terms = _TERMS) -> None:
+        self._terms = terms
         self._settings = settings
         self._dev = dev
         self._workers = workers
+        self._started_at = now()
+        self._died: tuple[float, str] | None = None
         self._children: dict[int, _Child] = {}
         self._simulator: SimulatorAddress | None = None
 
@@ -94,6 +112,7 @@ class Supervisor:
         async with AsyncExitStack() as held:
             self._settings = with_names(self._with_ports(held))
             has_keys = await self._prepare()
+            await held.enter_async_context(self._heartbeat())
             await self._start_simulator(held)
             try:
                 numbers = range(self._workers)
@@ -136,6 +155,8 @@ class Supervisor:
     async def _prepare(self) -> bool:
         store = await open_store(self._settings.store, clock=now)
         try:
+            delivery = self._settings.delivery
+            await register_sources(store, delivery.source_addresses, now(), warm_up=delivery.warm_up)
             return await prepare_store(store, now(), dev=self._dev)
         finally:
             await store.close()
@@ -161,8 +182,8 @@ class Supervisor:
 
     async def _start(self, number: int, stop: asyncio.Event) -> bool:
         """Starts a worker; whether it said that it is ready. One that is not when ``stop`` is set is left to be ended."""
-        process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
-            [sys.executable, "-m", "waybill.serve.worker"],
+        process = subprocess.Popen(  # noqa: ASYNC220, S603 - returns at once; the command is our own
+            self._terms.worker_command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C in the terminal is ours to pass on
@@ -174,10 +195,12 @@ class Supervisor:
         self._children[number] = _Child(number, process)
         plan = Plan(
             worker=worker_name(number),
-            settings=self._settings,
+            number=number,
+            workers=self._workers,
+            settings=replace(self._settings, service=replace(self._settings.service, workers=self._workers)),
             simulator=self._simulator,
-            log_level=self._log_level,
-            lease=self._lease,
+            log_level=self._terms.log_level,
+            lease=self._terms.lease,
         )
         assert process.stdin is not None
         assert process.stdout is not None
@@ -202,7 +225,10 @@ class Supervisor:
                 continue
             lived = time.monotonic() - child.started
             failures = 0 if lived > PROVEN else failures + 1
-            wait = RESTART_WAIT[min(failures, len(RESTART_WAIT) - 1)]
+            waits = self._terms.restart_wait
+            wait = waits[min(failures, len(waits) - 1)]
+            said = f"worker {number} (pid {child.process.pid}) ended with code {child.process.returncode} at {rfc3339(now())}"
+            self._died = (time.monotonic(), said)
             log.error(
                 "worker_ended worker=%d pid=%d code=%s restarts_in_s=%.1f",
                 number,
@@ -212,6 +238,49 @@ class Supervisor:
             )
             if not await _within(stop, wait):
                 await self._start(number, stop)
+
+    @asynccontextmanager
+    async def _heartbeat(self) -> AsyncIterator[None]:
+        """Says once a second on the health page that this process lives, and how many of its workers do."""
+        page = open_page(sqlite_path(self._settings.store), SUPERVISOR)
+        if page is None:
+            yield
+            return
+
+        page.clear()
+
+        async def beat() -> None:
+            while True:
+                page.write(self._health())
+                await asyncio.sleep(1.0)
+
+        task = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            task.cancel()
+            page.write(self._health(stopped=True))
+            page.close()
+
+    def _health(self, *, stopped: bool = False) -> ProcessHealth:
+        at, since = now(), self._started_at
+        alive = sum(child.process.poll() is None for child in self._children.values())
+        evidence = f"{alive} of {self._workers} workers at work"
+        state = State.OK if alive == self._workers else State.DEGRADED
+        if self._died is not None:
+            ago = time.monotonic() - self._died[0]
+            if ago < RESTART_SHOWN:
+                evidence += f"; {self._died[1]}, and is started again"
+                state, since = State.DEGRADED if alive else State.FAILING, at - round(ago * SECOND)
+        return ProcessHealth(
+            name="supervisor",
+            pid=os.getpid(),
+            started_at=self._started_at,
+            at=at,
+            beat=time.monotonic(),
+            stopped=stopped,
+            parts={"workers": PartHealth(state=state, evidence=evidence, since=since)},
+        )
 
     async def _end(self) -> None:
         alive = [child.process for child in self._children.values() if child.process.poll() is None]

@@ -8,40 +8,34 @@ import os
 import random
 import resource
 import signal
-import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import uvicorn
 
 from waybill.accept.acceptor import Acceptor, AcceptPolicy
 from waybill.accept.verify import Verifier
-from waybill.api.asgi import aws_app
-from waybill.api.call import Service
-from waybill.api.own import OWN_PATHS, OwnApi, own_app
-from waybill.api.registry import OPERATIONS
 from waybill.deliver.attempt import Deliverer
-from waybill.deliver.classify import classify, classify_text
+from waybill.deliver.classify import classify
 from waybill.deliver.config import DeliverConfig, ZoneRoute
-from waybill.inbound import Inbound, InboundConfig
 from waybill.model.clock import now
 from waybill.net.http_client import HttpClient
 from waybill.net.resolver import Resolver
 from waybill.publish.publisher import PublishConfig, Publisher
 from waybill.queue.sign import Signatures
 from waybill.queue.signing_threads import SigningThreads
-from waybill.queue.worker import RETURN_PATH_PURPOSE, Queue, QueueConfig
-from waybill.serve.http_protocol import BoundedHead
+from waybill.queue.worker import Queue, QueueConfig, QueueParts
+from waybill.serve.doors import DESCRIPTORS, Behind, Doors, make_doors, room_here
 from waybill.serve.journal import start_journal
+from waybill.serve.monitor import Probes, resolver_trouble
 from waybill.serve.plan import Plan, read_plan, shared_socket
-from waybill.settings import Settings
+from waybill.serve.sources import follow_sources, load_sources
+from waybill.serve.tls_policy import tls_policies
+from waybill.serve.upkeep import Upkeep, upkeep
+from waybill.serve.watch import Watch, watched
 from waybill.store.open import open_store
 from waybill.store.protocol import Store
-from waybill.submission import Submission, SubmissionConfig
 
 new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
 with contextlib.suppress(ImportError):  # an optional extra: without it the same, slower
@@ -53,10 +47,11 @@ log = logging.getLogger(__name__)
 
 SIGNING_THREADS = 2
 
+CAPTURED = "mailbox-simulator.localhost"
+"""The name of the simulator where it takes the mail of every domain."""
+
 READY = b"ready\n"
 """What the supervisor waits for on a worker's standard output."""
-
-DESCRIPTORS = 16_384
 
 SWITCH_EVERY = 0.001
 """Seconds after which a thread with long work makes way for the event loop."""
@@ -72,33 +67,47 @@ class Parts:
     queue: Queue
     verifier: Verifier
     publisher: Publisher
-    inbound: Inbound
-    submission: Submission
-    http: "QuietServer"
-
-
-class QuietServer(uvicorn.Server):
-    """Uvicorn without its own signal handling: the worker decides when it ends."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves the signals alone."""
-        yield
+    doors: Doors
+    probes: Probes
+    follow: Callable[[], Coroutine[None, None, None]]
 
 
 @asynccontextmanager
-async def assemble(plan: Plan, stop: asyncio.Event) -> AsyncIterator[Parts]:
+async def assemble(plan: Plan, stop: asyncio.Event, beside: Upkeep) -> AsyncIterator[Parts]:
     """Builds the worker's parts on an open store, and lets them go in the opposite order."""
     settings = plan.settings
-    store = await open_store(settings.store, clock=now, file_events=bool(settings.publish.file))
+    opened = await open_store(settings.store, clock=now, file_events=bool(settings.publish.file))
+    store = watched(opened, beside.watch)
     simulator = plan.simulator
     resolver = Resolver(settings.dns.servers, zones={simulator.zone: simulator.dns} if simulator else None)
     http_client = HttpClient(allow_private=settings.publish.allow_private, ca_file=settings.publish.ca_file or None)
     threads = SigningThreads(SIGNING_THREADS)
     rng = random.Random()  # noqa: S311 - spreads load, keeps no secret
-    deliverer = Deliverer(resolver=resolver, config=_deliver_config(plan), clock=now, rng=rng, classify=classify)
+    policies = tls_policies(settings, resolver=resolver, store=store, clock=now)
+    deliverer = Deliverer(
+        resolver=resolver,
+        config=_deliver_config(plan),
+        clock=now,
+        rng=rng,
+        classify=classify,
+        tls_policies=policies,
+    )
     try:
-        queue = _queue(plan, store, deliverer, Signatures(store=store, clock=now, threads=threads), rng)
+        await load_sources(deliverer.sources, store)
+        queue = _queue(
+            plan,
+            QueueParts(
+                store=store,
+                transport=deliverer,
+                signatures=Signatures(store=store, clock=now, threads=threads),
+                clock=now,
+                chance=rng.random,
+                hold=deliverer.sources.ask,
+                journal=beside.journal,
+                was_sending=beside.journals.was_sending,
+                watch=beside.watch.of_queue,
+            ),
+        )
         acceptor = _acceptor(plan, store, queue)
         verifier = Verifier(
             store=store,
@@ -108,38 +117,37 @@ async def assemble(plan: Plan, stop: asyncio.Event) -> AsyncIterator[Parts]:
             bounce_domain=settings.inbound.bounce_domain,
             every_sender=settings.identities.verification == "none",
         )
+        doors = make_doors(settings, Behind(store=store, acceptor=acceptor, verifier=verifier, clock=now, stop=stop))
         yield Parts(
             queue=queue,
             verifier=verifier,
-            publisher=_publisher(plan, store, http_client),
-            inbound=_inbound(settings, store),
-            submission=_submission(settings, store, acceptor),
-            http=_http(settings, store, acceptor, verifier, stop),
+            publisher=_publisher(plan, store, http_client, beside.watch),
+            doors=doors,
+            probes=Probes(store=store, resolver=lambda: resolver_trouble(resolver), doors=doors.full),
+            follow=lambda: follow_sources(deliverer.sources, store, stop),
         )
     finally:
         await deliverer.close()
+        await policies.close()
         await resolver.close()
         await http_client.close()
         threads.close()
         await store.close()
 
 
-def _queue(plan: Plan, store: Store, deliverer: Deliverer, signatures: Signatures, rng: random.Random) -> Queue:
+def _queue(plan: Plan, parts: QueueParts) -> Queue:
     delivery = plan.settings.delivery
-    return Queue(
-        store=store,
-        attempt=deliverer.attempt,
-        signatures=signatures,
-        config=QueueConfig(
-            worker=plan.worker,
-            retry=delivery.retry,
-            max_lifetime=delivery.max_lifetime,
-            lease=plan.lease,
-            bounce_domain=plan.settings.inbound.bounce_domain,
-        ),
-        clock=now,
-        rng=rng,
+    config = QueueConfig(
+        worker=plan.worker,
+        workers=plan.workers,
+        concurrency=room_here().deliveries,
+        retry=delivery.retry,
+        max_lifetime=delivery.max_lifetime,
+        lease=plan.lease,
+        bounce_domain=plan.settings.inbound.bounce_domain,
+        played=(plan.simulator.zone, CAPTURED) if plan.simulator is not None else (),
     )
+    return Queue(parts, config)
 
 
 def _acceptor(plan: Plan, store: Store, intake: Queue) -> Acceptor:
@@ -159,17 +167,18 @@ def _acceptor(plan: Plan, store: Store, intake: Queue) -> Acceptor:
 
 def _deliver_config(plan: Plan) -> DeliverConfig:
     delivery, simulator = plan.settings.delivery, plan.simulator
+    inbound = plan.settings.inbound.listen
     routes: tuple[ZoneRoute, ...] = ()
     if simulator is not None:
         routes = (ZoneRoute(zone=simulator.zone, smtp_port=simulator.smtp_port),)
         if simulator.capture:
-            catch_all = ZoneRoute(
-                zone=".", smtp_port=simulator.smtp_port, ip=simulator.smtp_host, host="mailbox-simulator.localhost"
-            )
+            catch_all = ZoneRoute(zone=".", smtp_port=simulator.smtp_port, ip=simulator.smtp_host, host=CAPTURED)
             routes = (*routes, catch_all)
     return DeliverConfig(
         hostname=delivery.hostname,
         source_addresses=delivery.source_addresses,
+        listening=((inbound.host, inbound.port),),
+        workers=plan.workers,
         port=delivery.port,
         allow_private=delivery.allow_private,
         relay=delivery.relay,
@@ -177,12 +186,13 @@ def _deliver_config(plan: Plan) -> DeliverConfig:
     )
 
 
-def _publisher(plan: Plan, store: Store, http: HttpClient) -> Publisher:
+def _publisher(plan: Plan, store: Store, http: HttpClient, watch: Watch) -> Publisher:
     settings = plan.settings
     return Publisher(
         store=store,
         http=http,
         clock=now,
+        watch=watch,
         config=PublishConfig(
             public_url=settings.http.public_url,
             region=settings.account.region,
@@ -193,83 +203,23 @@ def _publisher(plan: Plan, store: Store, http: HttpClient) -> Publisher:
     )
 
 
-def _inbound(settings: Settings, store: Store) -> Inbound:
-    return Inbound(
-        store=store,
-        classify=classify_text,
-        clock=now,
-        config=InboundConfig(
-            hostname=settings.delivery.hostname,
-            bounce_domain=settings.inbound.bounce_domain,
-            secret=store.secret(RETURN_PATH_PURPOSE),
-        ),
-    )
-
-
-def _submission(settings: Settings, store: Store, acceptor: Acceptor) -> Submission:
-    tls = None
-    if settings.submission.tls_cert:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(settings.submission.tls_cert, settings.submission.tls_key)
-    return Submission(
-        store=store,
-        accept=acceptor,
-        clock=now,
-        config=SubmissionConfig(hostname=settings.delivery.hostname, region=settings.account.region, tls=tls),
-    )
-
-
-def _http(settings: Settings, store: Store, acceptor: Acceptor, verifier: Verifier, stop: asyncio.Event) -> QuietServer:
-    aws = aws_app(
-        Service(
-            store=store,
-            accept=acceptor,
-            clock=now,
-            region=settings.account.region,
-            every_sender=settings.identities.verification == "none",
-            default_max_send_rate=settings.account.max_send_rate,
-            default_max_24_hour_send=settings.account.max_24_hour_send,
-            verify_identity=verifier.verify,
-        ),
-        OPERATIONS,
-    )
-    own = own_app(OwnApi(store=store, clock=now, verifier=verifier, ready=lambda: not stop.is_set()))
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        mine = scope["type"] == "http" and scope["path"].startswith(OWN_PATHS)
-        await (own if mine else aws)(scope, receive, send)
-
-    return QuietServer(
-        uvicorn.Config(
-            app,
-            http=BoundedHead,
-            ws="none",
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # X-Forwarded-For is for anybody to write
-            timeout_graceful_shutdown=15,
-            timeout_keep_alive=75,
-        )
-    )
-
-
 async def work(plan: Plan, stop: asyncio.Event) -> None:
     """Runs a worker until ``stop`` is set, then drains: doors close first, deliveries under way end, notices go out."""
     settings = plan.settings
-    async with assemble(plan, stop) as parts:
-        await parts.submission.start(sock=shared_socket(settings.submission.listen))
-        await parts.inbound.start(sock=shared_socket(settings.inbound.listen))
+    async with upkeep(plan, now) as beside, assemble(plan, stop, beside) as parts:
+        await parts.doors.submission.start(sock=shared_socket(settings.submission.listen))
+        await parts.doors.inbound.start(sock=shared_socket(settings.inbound.listen))
         http_socket = shared_socket(settings.http.listen)
         drained = asyncio.Event()
-        doors = asyncio.create_task(parts.http.serve(sockets=[http_socket]))
+        doors = asyncio.create_task(parts.doors.http.serve(sockets=[http_socket]))
         loops = [
             asyncio.create_task(parts.queue.run(stop)),
             asyncio.create_task(parts.publisher.run(drained)),
             asyncio.create_task(parts.verifier.run(stop)),
+            asyncio.create_task(parts.follow()),
         ]
-        while not parts.http.started:
+        monitor = asyncio.create_task(beside.monitor.run(parts.probes))
+        while not parts.doors.http.started:
             if doors.done():
                 raise RuntimeError("the HTTP door did not open") from doors.exception()
             await asyncio.sleep(0.005)
@@ -278,12 +228,14 @@ async def work(plan: Plan, stop: asyncio.Event) -> None:
         ended = asyncio.create_task(stop.wait())
         await asyncio.wait([ended, doors, *loops], return_when=asyncio.FIRST_COMPLETED)
         stop.set()
-        parts.http.should_exit = True
-        await asyncio.gather(doors, parts.submission.close(), return_exceptions=True)
-        results: list[object] = list(await asyncio.gather(loops[0], loops[2], return_exceptions=True))
-        await parts.inbound.close()
+        parts.doors.http.should_exit = True
+        await asyncio.gather(doors, parts.doors.submission.close(), return_exceptions=True)
+        results: list[object] = list(await asyncio.gather(loops[0], *loops[2:], return_exceptions=True))
+        await parts.doors.inbound.close()
         drained.set()
         results.extend(await asyncio.gather(loops[1], return_exceptions=True))
+        monitor.cancel()
+        await asyncio.gather(monitor, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result

@@ -66,13 +66,16 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any
 
 
 def _check_together(settings: Settings, where: str) -> None:
-    submission = settings.submission
-    if bool(submission.tls_cert) != bool(submission.tls_key):
-        missing = "tls_key" if submission.tls_cert else "tls_cert"
-        raise SettingsError(f"{where}: submission.{missing} is missing; STARTTLS needs both tls_cert and tls_key")
+    submission, inbound = settings.submission, settings.inbound
+    for name, door in (("submission", submission), ("inbound", inbound)):
+        if bool(door.tls_cert) != bool(door.tls_key):
+            missing = "tls_key" if door.tls_cert else "tls_cert"
+            raise SettingsError(f"{where}: {name}.{missing} is missing; STARTTLS needs both tls_cert and tls_key")
     for key, path in (
         ("submission.tls_cert", submission.tls_cert),
         ("submission.tls_key", submission.tls_key),
+        ("inbound.tls_cert", inbound.tls_cert),
+        ("inbound.tls_key", inbound.tls_key),
         ("publish.ca_file", settings.publish.ca_file),
     ):
         if path and not Path(path).is_file():
@@ -85,15 +88,17 @@ def check_files(settings: Settings) -> None:
     Raises:
         SettingsError: one of them cannot be used.
     """
-    submission, publish = settings.submission, settings.publish
-    if submission.tls_cert:
+    publish = settings.publish
+    for name, door in (("submission", settings.submission), ("inbound", settings.inbound)):
+        if not door.tls_cert:
+            continue
         try:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-                submission.tls_cert, submission.tls_key, password=""
+                door.tls_cert, door.tls_key, password=""
             )
         except OSError as error:
             raise SettingsError(
-                f"submission.tls_cert = {submission.tls_cert!r} with tls_key = {submission.tls_key!r} is not "
+                f"{name}.tls_cert = {door.tls_cert!r} with tls_key = {door.tls_key!r} is not "
                 f"allowed; they must be PEM files of a certificate chain and its key, without a password ({error})"
             ) from None
     if publish.ca_file:

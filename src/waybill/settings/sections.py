@@ -8,7 +8,6 @@ from typing import Any
 from waybill.settings.value import (
     Endpoint,
     one_of,
-    parse_addresses,
     parse_boolean,
     parse_count,
     parse_domain,
@@ -21,6 +20,7 @@ from waybill.settings.value import (
     parse_region,
     parse_relay,
     parse_servers,
+    parse_sources,
     parse_store,
     parse_text,
     parse_url,
@@ -74,6 +74,10 @@ class Inbound:
     bounce_domain: str = _setting(
         "bounce.localhost", parse_domain, "The domain of the return path; its MX must lead to the inbound door."
     )
+    tls_cert: str = _setting(
+        "", parse_text, "PEM file with the certificate chain for STARTTLS; empty: STARTTLS is not offered."
+    )
+    tls_key: str = _setting("", parse_text, "PEM file with the private key for STARTTLS.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,13 +95,24 @@ class Delivery:
 
     hostname: str = _setting("", parse_hostname, "The name given in EHLO; empty: the machine's.")
     source_addresses: tuple[str, ...] = _setting(
-        [], parse_addresses, "Local IP addresses to send from; empty: the system's choice."
+        [],
+        parse_sources,
+        "Local IP addresses to send from, each with its own EHLO name after a space where it has one; empty: the system's choice.",
+    )
+    warm_up: bool = _setting(
+        False, parse_boolean, "Warm up every source address from the day on which it is first configured."
     )
     port: int = _setting(25, parse_port, "The receivers' SMTP port.")
     allow_private: bool = _setting(False, parse_boolean, "Deliver to loopback and private addresses.")
     relay: str = _setting(
         "", parse_relay, "A smart host that takes all mail, smtp://user:password@host:port; empty: deliver to the MX."
     )
+    dane: bool = _setting(
+        True,
+        parse_boolean,
+        "Hold receivers to their TLSA records (RFC 7672), where a resolver on this machine validates DNSSEC.",
+    )
+    mta_sts: bool = _setting(True, parse_boolean, "Hold receivers to their MTA-STS policies (RFC 8461).")
     retry: tuple[int, ...] = _setting(
         ["1m", "5m", "15m", "30m", "1h"], parse_durations, "Waits between attempts; the last one repeats."
     )

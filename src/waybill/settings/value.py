@@ -1,6 +1,5 @@
 """What a setting may be: parsers from TOML values (or texts of the environment). What they raise says what is allowed."""
 
-import ipaddress
 import re
 import tomllib
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from waybill.deliver.config import parse_relay as parse_relay_url
+from waybill.deliver.config import parse_source
 from waybill.model.clock import DAY, HOUR, MINUTE, SECOND
 from waybill.net.resolver import parse_server
 from waybill.store.open import sqlite_path
@@ -130,11 +130,13 @@ def parse_servers(value: object) -> tuple[str, ...]:
     return servers
 
 
-def parse_addresses(value: object) -> tuple[str, ...]:
-    addresses = _all_of(value, ipaddress.ip_address)
-    if addresses is None:
-        raise ValueError('a list of IP addresses such as ["192.0.2.1"]')
-    return addresses
+def parse_sources(value: object) -> tuple[str, ...]:
+    sources = _all_of(value, parse_source)
+    if sources is None or len({parse_source(source).ip for source in sources}) < len(sources):
+        raise ValueError(
+            'a list of different IP addresses, with an EHLO name or without: ["192.0.2.7", "192.0.2.8 m8.example.com"]'
+        )
+    return sources
 
 
 def _all_of(value: object, parse: Callable[[str], object]) -> tuple[str, ...] | None:

@@ -11,17 +11,35 @@ from waybill.model.resource import (
     AccessKey,
     Account,
     ConfigurationSet,
+    DedicatedIp,
+    DedicatedIpPool,
     Identity,
+    MtaStsPolicy,
     Resource,
     SigningCertificate,
     Subscription,
+    Suspension,
     Template,
     Topic,
 )
 from waybill.store.seal import Seal
 
 T = TypeVar("T")
-R = TypeVar("R", Account, AccessKey, Identity, Template, ConfigurationSet, Topic, Subscription, SigningCertificate)
+R = TypeVar(
+    "R",
+    Account,
+    AccessKey,
+    Identity,
+    Template,
+    ConfigurationSet,
+    Topic,
+    Subscription,
+    SigningCertificate,
+    Suspension,
+    MtaStsPolicy,
+    DedicatedIpPool,
+    DedicatedIp,
+)
 
 KINDS: dict[type[Any], str] = {
     Account: "account",
@@ -32,6 +50,10 @@ KINDS: dict[type[Any], str] = {
     Topic: "topic",
     Subscription: "subscription",
     SigningCertificate: "signing_certificate",
+    Suspension: "suspension",
+    MtaStsPolicy: "mta_sts_policy",
+    DedicatedIpPool: "dedicated_ip_pool",
+    DedicatedIp: "dedicated_ip",
 }
 
 encode = msgspec.json.Encoder().encode

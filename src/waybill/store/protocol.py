@@ -18,15 +18,35 @@ from waybill.model.resource import (
     AccessKey,
     Account,
     ConfigurationSet,
+    DedicatedIp,
+    DedicatedIpPool,
     Identity,
+    MtaStsPolicy,
     SigningCertificate,
     Subscription,
+    Suspension,
     Template,
     Topic,
 )
 from waybill.model.suppression import Reason, Suppression
+from waybill.store.observed import Observations, UnknownReply
+from waybill.store.queueing import SKIP_NOTHING, QueueControl, Skip, WasSending, not_known
 
-R = TypeVar("R", Account, AccessKey, Identity, Template, ConfigurationSet, Topic, Subscription, SigningCertificate)
+R = TypeVar(
+    "R",
+    Account,
+    AccessKey,
+    Identity,
+    Template,
+    ConfigurationSet,
+    Topic,
+    Subscription,
+    SigningCertificate,
+    Suspension,
+    MtaStsPolicy,
+    DedicatedIpPool,
+    DedicatedIp,
+)
 
 
 class StoreUnavailable(Exception):  # noqa: N818 - a state, not a fault of the caller
@@ -115,7 +135,8 @@ class Settlement:
     ``lease_owner`` must still hold the lease; None settles without one (feedback that came home).
     ``attempts`` is the new count. ``suppressions`` are entries to add (their ``event`` is filled in with the
     id of the first of ``events``). ``dkim_header``, where given, is kept for later attempts. The message's content
-    is deleted once all its deliveries are final.
+    is deleted once all its deliveries are final. ``source_ip`` and ``site`` say from where to whom an attempt was made;
+    ``unknown_reply`` is the reply that no rule knew, to be counted.
     """
 
     delivery_id: int
@@ -129,6 +150,9 @@ class Settlement:
     suppressions: tuple[Suppression, ...] = ()
     dkim_header: bytes | None = None
     keep_lease_until: Instant | None = None
+    source_ip: str | None = None
+    site: str | None = None
+    unknown_reply: UnknownReply | None = None
 
 
 class NoticeKind(StrEnum):
@@ -234,7 +258,7 @@ class StoreHealth:
     bytes: int
 
 
-class Store(Protocol):
+class Store(QueueControl, Observations, Protocol):
     """The ledger, the queue, the outbox and the resources."""
 
     async def close(self) -> None:
@@ -294,18 +318,30 @@ class Store(Protocol):
         """Writes the message, its deliveries, events, notices and counters, or nothing if a limit is reached."""
 
     async def claim(
-        self, worker: str, now: Instant, *, limit: int, lease_until: Instant, skip: Sequence[str] = ()
+        self,
+        worker: str,
+        now: Instant,
+        *,
+        limit: int,
+        lease_until: Instant,
+        skip: Skip = SKIP_NOTHING,
+        was_sending: WasSending = not_known,
     ) -> list[Claim]:
         """Leases to ``worker`` the open deliveries that are due and that nobody holds, the longest due first.
 
-        Those for the recipient domains ``skip`` are left.
+        Those to ``skip`` are left. One whose last holder never settled it nor gave it back gets a ``taken_over`` event.
         """
 
     async def renew(self, worker: str, delivery_ids: Sequence[int], lease_until: Instant) -> None:
         """Prolongs the leases that ``worker`` still holds."""
 
-    async def overdue(self, worker: str, now: Instant, *, limit: int, lease_until: Instant) -> list[Delivery]:
-        """Leases to ``worker`` the open deliveries that are past their ``expires_at`` and that nobody holds, so that one worker ends each."""
+    async def overdue(
+        self, worker: str, now: Instant, *, limit: int, lease_until: Instant, seize_before: Instant = 0
+    ) -> list[Delivery]:
+        """Leases to ``worker`` the open deliveries that are past their ``expires_at`` and that nobody holds, so that one worker ends each.
+
+        Those that expired before ``seize_before`` are taken from whoever holds them: a worker that hangs keeps renewing its leases.
+        """
 
     async def settle(self, settlement: Settlement) -> None:
         """Raises: LeaseLost, NotFound."""

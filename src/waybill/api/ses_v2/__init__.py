@@ -4,6 +4,7 @@ from waybill.api.call import Operation
 from waybill.api.ses_v2 import (
     account,
     configuration_sets,
+    dedicated_ips,
     dkim,
     event_destinations,
     identities,
@@ -23,6 +24,7 @@ _NOUNS = (
     policies,
     configuration_sets,
     event_destinations,
+    dedicated_ips,
     suppression,
     account,
     insights,

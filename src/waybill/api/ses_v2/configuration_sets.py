@@ -12,6 +12,8 @@ from waybill.api.configuration_set import (
 )
 from waybill.api.paging import Range, list_page, open_page
 from waybill.api.resource_tags import read_tags, tag_list
+from waybill.api.ses_v2.dedicated_ips import find_pool
+from waybill.deliver.sources import NO_POOL
 from waybill.model.resource import ConfigurationSet
 from waybill.model.suppression import Reason
 
@@ -19,13 +21,14 @@ _PAGE_SIZE = Range(parameter="PageSize", default=1000, maximum=1000)
 
 
 async def create(call: Call, request: dict[str, Any]) -> dict[str, Any]:
-    """Raises: SesError if the name is taken or not allowed."""
+    """Raises: SesError if the name is taken or not allowed, ApiError if there is no such pool."""
     record = ConfigurationSet(
         account=call.account,
         name=request["ConfigurationSetName"],
         created_at=call.service.clock(),
         tags=read_tags(request),
     )
+    await _check_pool(call, request.get("DeliveryOptions") or {})
     for member, with_options in _OPTIONS.items():
         if request.get(member) is not None:
             record = with_options(record, request[member])
@@ -80,7 +83,8 @@ async def put_suppression_options(call: Call, request: dict[str, Any]) -> dict[s
 
 
 async def put_delivery_options(call: Call, request: dict[str, Any]) -> dict[str, Any]:
-    """Raises: SesError."""
+    """Raises: SesError, ApiError if there is no such pool."""
+    await _check_pool(call, request)
     return await _put(call, request, "DeliveryOptions")
 
 
@@ -92,6 +96,12 @@ async def put_reputation_options(call: Call, request: dict[str, Any]) -> dict[st
 async def put_tracking_options(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Raises: SesError."""
     return await _put(call, request, "TrackingOptions")
+
+
+async def _check_pool(call: Call, options: dict[str, Any]) -> None:
+    name = options.get("SendingPoolName")
+    if name and name not in NO_POOL:
+        await find_pool(call, name)
 
 
 async def _put(call: Call, request: dict[str, Any], member: str) -> dict[str, Any]:
@@ -157,6 +167,5 @@ PARTIAL = {
     "CreateConfigurationSet": "VDM, archiving, validation and message security options are not kept.",
     "ListConfigurationSets": "Filter has no effect.",
     "PutConfigurationSetSuppressionOptions": "SuppressionScope and ValidationOptions are not kept.",
-    "PutConfigurationSetDeliveryOptions": "SendingPoolName is kept and has no effect.",
     "PutConfigurationSetTrackingOptions": "Kept; opens and clicks are not tracked.",
 }

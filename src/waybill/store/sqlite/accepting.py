@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 from typing import TypeAlias
 
 from waybill.model.address import comparable, domain_of
@@ -12,6 +13,7 @@ from waybill.store.codec import encode
 from waybill.store.protocol import Acceptance, AlreadyExists, LimitReached, NewDelivery
 from waybill.store.sqlite.bulk import Row, insert
 from waybill.store.sqlite.counting import check_limits, count_global_suppression, count_move, count_sent
+from waybill.store.sqlite.fresh import Fresh
 from waybill.store.sqlite.recording import Occasion, record
 from waybill.store.sqlite.rows import plain
 from waybill.store.sqlite.writer import Transaction
@@ -19,7 +21,9 @@ from waybill.store.sqlite.writer import Transaction
 Accepted: TypeAlias = tuple[Delivery, ...] | LimitReached | ValueError
 
 
-def accept(transaction: Transaction, acceptances: Sequence[Acceptance], *, file_events: bool) -> list[Accepted]:
+def accept(
+    transaction: Transaction, acceptances: Sequence[Acceptance], *, file_events: bool, fresh: Fresh | None = None
+) -> list[Accepted]:
     """For each its deliveries, or the limit that was reached, or the fault of an open delivery without content.
 
     Raises:
@@ -43,9 +47,11 @@ def accept(transaction: Transaction, acceptances: Sequence[Acceptance], *, file_
         delivery_id += len(acceptance.deliveries)
     _insert_messages(transaction, numbered)
     _insert_deliveries(transaction, [(n, results[index]) for (n, _), index in zip(numbered, admitted, strict=True)])
-    record(transaction, [_occasion(*one) for one in numbered], file_events=file_events)
-    for _, acceptance in numbered:
+    record(transaction, [_occasion(*one) for one in numbered], file_events=file_events, fresh=fresh)
+    for number, acceptance in numbered:
         _count(transaction, acceptance)
+        if fresh is not None and acceptance.lease_owner is not None:
+            transaction.own_after.append(partial(fresh.remember, number, acceptance.message))
     return results
 
 
@@ -156,6 +162,8 @@ def _occasion(number: int, acceptance: Acceptance) -> Occasion:
         configuration_set=message.configuration_set,
         identity=message.identity,
         events=acceptance.events,
+        message=message,
+        worker=acceptance.lease_owner,
     )
 
 

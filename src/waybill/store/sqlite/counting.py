@@ -12,7 +12,11 @@ SENT = "sent"  # recipients by minute
 SENT_SECOND = "sent_second"  # recipients by second, where the account has a rate
 STATISTICS = ("delivery_attempts", "bounces", "complaints", "rejects")
 
+_SOURCE = "source:"  # attempts by day: of a source address, by site
+_TALLY = "tally:"  # what else is counted by day, by name
+
 _FOR_EVER = 1 << 62
+_DAYS_KEPT = 100 * DAY
 _KEPT = {SENT: 2 * DAY, SENT_SECOND: MINUTE} | dict.fromkeys(STATISTICS, 15 * DAY)
 
 
@@ -88,6 +92,34 @@ def count_move(
         transaction.count(name, account, start)
 
 
+def count_attempt_from(transaction: Transaction, source_ip: str, site: str, at: Instant) -> None:
+    """Counts an attempt by the address it was made from and the site it was made to."""
+    transaction.count(_SOURCE + source_ip, site, at - at % DAY)
+
+
+def sent_from(connection: sqlite3.Connection, source_ip: str, site: str, since: Instant) -> int:
+    """Attempts made from the address to the site since then, whole days."""
+    return _sum_of_days(connection, _SOURCE + source_ip, site, since)
+
+
+def count_by_name(transaction: Transaction, name: str, at: Instant, more: int) -> None:
+    """Adds to a tally of its day."""
+    transaction.count(_TALLY + name, "", at - at % DAY, more)
+
+
+def tallied(connection: sqlite3.Connection, name: str, since: Instant) -> int:
+    """A tally since then, whole days."""
+    return _sum_of_days(connection, _TALLY + name, "", since)
+
+
+def _sum_of_days(connection: sqlite3.Connection, name: str, account: str, since: Instant) -> int:
+    rows = connection.execute(
+        "SELECT ifnull(sum(value), 0) FROM counters WHERE name = ? AND account = ? AND start >= ?",
+        (name, account, since - since % DAY),
+    ).fetchall()
+    return int(rows[0][0])
+
+
 def count_global_suppression(transaction: Transaction, account: str, at: Instant) -> None:
     """Counts an attempt that bounced: as such SES shows an address on its global list."""
     for name in ("delivery_attempts", "bounces"):
@@ -98,6 +130,15 @@ def prune(transaction: Transaction, now: Instant) -> None:
     """Deletes counters of periods that nobody asks for any more."""
     for name, kept in _KEPT.items():
         transaction.execute("DELETE FROM counters WHERE name = ? AND start < ?", (name, now - kept))
+
+
+def prune_days(transaction: Transaction, now: Instant) -> None:
+    """Deletes what was counted by day and is too old; worth it once a day, since there is a row for each site."""
+    for prefix in (_SOURCE, _TALLY):
+        transaction.execute(
+            "DELETE FROM counters WHERE name > ? AND name < ? AND start < ?",
+            (prefix, prefix + "\U0010ffff", now - _DAYS_KEPT),
+        )
 
 
 def sent(connection: sqlite3.Connection, account: str, since: Instant) -> int:

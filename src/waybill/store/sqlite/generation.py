@@ -9,6 +9,8 @@ import os
 import time
 from pathlib import Path
 
+from waybill.store.sending import reserve_octets
+
 _OCTETS = 8
 
 
@@ -22,7 +24,7 @@ class Generation:
     def __init__(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.ftruncate(descriptor, _OCTETS)
+            reserve_octets(descriptor, _OCTETS)
             self._shared = mmap.mmap(descriptor, _OCTETS)
         finally:
             os.close(descriptor)

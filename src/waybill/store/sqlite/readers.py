@@ -20,7 +20,7 @@ class Readers:
     """Connections that cannot write. In WAL mode neither readers nor the writer wait for each other."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._near = connect(path, read_only=True)
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -52,7 +52,7 @@ class Readers:
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = connect(self._path, read_only=True)
+            connection = self._local.connection = connect(self.path, read_only=True)
             with self._lock:
                 self._opened.append(connection)
         return connection

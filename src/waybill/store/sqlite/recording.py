@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
-from waybill.model.event import NewEvent, ses_event
+from waybill.model.clock import Instant
+from waybill.model.event import Event, NewEvent, ses_event
+from waybill.model.message import Message
 from waybill.model.resource import ConfigurationSet, EventDestination, FeedbackTopics, Identity
 from waybill.store.announce import LEGACY, Audience, notices_for
 from waybill.store.codec import encode
-from waybill.store.protocol import NewNotice
+from waybill.store.protocol import NewNotice, Notice
 from waybill.store.sqlite.bulk import Row, insert
+from waybill.store.sqlite.fresh import Fresh
 from waybill.store.sqlite.resources import read_body
 from waybill.store.sqlite.writer import Transaction
 
@@ -20,13 +24,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Occasion:
-    """Events about one message, and what of the message decides who hears of them."""
+    """Events about one message, and what of the message decides who hears of them.
+
+    ``message`` and ``worker`` are there where a worker of this process goes on with the message.
+    """
 
     number: int
     account: str
     configuration_set: str | None
     identity: str | None
     events: Sequence[NewEvent]
+    message: Message | None = None
+    worker: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,47 +54,88 @@ _topics = msgspec.json.Decoder(_Topics)
 _NO_TOPICS = FeedbackTopics()
 
 
-def record(transaction: Transaction, occasions: Sequence[Occasion], *, file_events: bool) -> list[int]:
+def record(
+    transaction: Transaction, occasions: Sequence[Occasion], *, file_events: bool, fresh: Fresh | None = None
+) -> list[int]:
     """The ids that the events of each occasion begin with."""
     listeners = _Listeners(transaction)
-    next_id = 1 + transaction.execute("SELECT ifnull(max(id), 0) FROM events")[0][0]
+    next_id, notice_id = transaction.execute(
+        "SELECT (SELECT ifnull(max(id), 0) FROM events),"
+        " (SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'notices')"
+    )[0]
+    lease_until = None if fresh is None else fresh.lease_until()
     first_ids: list[int] = []
     rows: list[Row] = []
-    notices: list[NewNotice] = []
+    notices: list[Row] = []
     for occasion in occasions:
-        first_ids.append(next_id)
+        first_ids.append(next_id + 1)
         audience = listeners.of(occasion, file_events=file_events)
+        leased: list[Notice] = []
         for event in occasion.events:
-            rows.append((next_id, occasion.number, event.recipient, event.at, event.kind.value, encode(event.fact)))
-            if audience is not None:
-                notices += notices_for(event, next_id, occasion.account, audience)
             next_id += 1
+            rows.append((next_id, occasion.number, event.recipient, event.at, event.kind.value, encode(event.fact)))
+            for notice in notices_for(event, next_id, occasion.account, audience) if audience is not None else ():
+                notice_id += 1
+                if occasion.message is None or occasion.worker is None or lease_until is None:
+                    notices.append(_row(notice, notice_id))
+                else:
+                    notices.append(_row(notice, notice_id, occasion.worker, lease_until))
+                    leased.append(_leased(notice, notice_id, event, occasion.message))
+        if leased and fresh is not None:
+            transaction.own_after.append(partial(fresh.add, leased))
     insert(transaction, "events", "id, message, recipient, at, kind, fact", rows)
-    add_notices(transaction, notices)
+    insert(transaction, "notices", _NOTICE, notices)
     return first_ids
+
+
+_NOTICE = "id, kind, account, target, at, next_at, attempts, event, body, headers, lease_owner, lease_until"
+
+
+def _row(
+    notice: NewNotice, notice_id: int | None, worker: str | None = None, lease_until: Instant | None = None
+) -> Row:
+    return (
+        notice_id,
+        notice.kind.value,
+        notice.account,
+        notice.target,
+        notice.at,
+        notice.at,
+        0,
+        notice.event_id,
+        notice.body,
+        None if notice.headers is None else encode(notice.headers),
+        worker,
+        lease_until,
+    )
+
+
+def _leased(notice: NewNotice, notice_id: int, event: NewEvent, message: Message) -> Notice:
+    assert notice.event_id is not None, "an event has made it"
+    return Notice(
+        id=notice_id,
+        kind=notice.kind,
+        account=notice.account,
+        target=notice.target,
+        at=notice.at,
+        attempts=0,
+        body=notice.body,
+        headers=notice.headers,
+        event=Event(
+            id=notice.event_id,
+            message_id=message.id,
+            kind=event.kind,
+            at=event.at,
+            fact=event.fact,
+            recipient=event.recipient,
+        ),
+        message=message,
+    )
 
 
 def add_notices(transaction: Transaction, notices: Sequence[NewNotice]) -> None:
     """Puts notices into the outbox, due at once."""
-    insert(
-        transaction,
-        "notices",
-        "kind, account, target, at, next_at, attempts, event, body, headers",
-        [
-            (
-                notice.kind.value,
-                notice.account,
-                notice.target,
-                notice.at,
-                notice.at,
-                0,
-                notice.event_id,
-                notice.body,
-                None if notice.headers is None else encode(notice.headers),
-            )
-            for notice in notices
-        ],
-    )
+    insert(transaction, "notices", _NOTICE, [_row(notice, None) for notice in notices])
 
 
 class _Listeners:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from waybill.model.cause import Cause
+from waybill.model.clock import Instant
 from waybill.model.event import Event, EventKind
 from waybill.model.message import Delivery, Status
 from waybill.model.suppression import Reason, Suppression
@@ -24,7 +25,11 @@ DELIVERY_WIDTH = 14
 EVENT = "e.id, m.id, e.kind, e.at, e.fact, e.recipient"
 """Columns of events e joined with messages m."""
 
-SUPPRESSION = "account, address, reason, at, author, message_id, feedback_id, event, diagnostic, expires_at"
+SUPPRESSION = "account, address, reason, at, author, message_id, feedback_id, event, diagnostic, expires_at, cause"
+
+
+NEVER: Instant = 1 << 62
+"""``next_at`` of what waits until somebody releases it, or until it expires: it is later than every other."""
 
 
 def plain(word: StrEnum | None) -> str | None:
@@ -44,7 +49,7 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
         underlying_cause=Cause(row[6]) if row[6] else None,
         attempts=row[7],
         accepted_at=row[8],
-        next_at=row[9],
+        next_at=None if row[9] == NEVER else row[9],
         expires_at=row[10],
         updated_at=row[11],
         lease_owner=row[12],
@@ -77,4 +82,5 @@ def suppression_of(row: Sequence[Any]) -> Suppression:
         event=row[7],
         diagnostic=row[8],
         expires_at=row[9],
+        cause=Cause(row[10]) if row[10] else None,
     )

@@ -13,7 +13,9 @@ from waybill.model.clock import Instant
 from waybill.model.message import OPEN_STATUSES, Status
 from waybill.store.protocol import LeaseLost, NotFound, Settlement
 from waybill.store.sqlite.bulk import Row, statement
-from waybill.store.sqlite.counting import count_move
+from waybill.store.sqlite.counting import count_attempt_from, count_move
+from waybill.store.sqlite.fresh import Fresh
+from waybill.store.sqlite.observing import note_unknown
 from waybill.store.sqlite.recording import Occasion, record
 from waybill.store.sqlite.rows import OPEN, plain
 from waybill.store.sqlite.suppressions import suppress
@@ -50,7 +52,9 @@ class _Change:
     at: Instant
 
 
-def settle(transaction: Transaction, settlements: Sequence[Settlement], *, file_events: bool) -> list[Settled]:
+def settle(
+    transaction: Transaction, settlements: Sequence[Settlement], *, file_events: bool, fresh: Fresh | None = None
+) -> list[Settled]:
     """For each None, or why it was not written.
 
     Without a lease owner a lease that somebody holds stays, unless the delivery becomes final: then its holder finds
@@ -63,12 +67,12 @@ def settle(transaction: Transaction, settlements: Sequence[Settlement], *, file_
         first = {settlement.delivery_id: index for index, settlement in reversed(waiting)}
         now = [(index, one) for index, one in waiting if first[one.delivery_id] == index]
         waiting = [(index, one) for index, one in waiting if first[one.delivery_id] != index]
-        results |= _settle(transaction, now, file_events=file_events)
+        results |= _settle(transaction, now, file_events=file_events, fresh=fresh)
     return [results[index] for index in range(len(settlements))]
 
 
 def _settle(
-    transaction: Transaction, settlements: Sequence[tuple[int, Settlement]], *, file_events: bool
+    transaction: Transaction, settlements: Sequence[tuple[int, Settlement]], *, file_events: bool, fresh: Fresh | None
 ) -> dict[int, Settled]:
     standings = _read(transaction, [one.delivery_id for _, one in settlements])
     results: dict[int, Settled] = {}
@@ -80,7 +84,8 @@ def _settle(
             at = max((event.at for event in settlement.events), default=before.updated_at)
             changes.append(_Change(settlement=settlement, before=before, at=at))
     _update(transaction, changes)
-    first_ids = record(transaction, [_occasion(change) for change in changes], file_events=file_events)
+    occasions = [_occasion(change, fresh) for change in changes]
+    first_ids = record(transaction, occasions, file_events=file_events, fresh=fresh)
     for change, first_id in zip(changes, first_ids, strict=True):
         _follow(transaction, change, first_id if change.settlement.events else None)
     _delete_contents(transaction, changes)
@@ -142,7 +147,7 @@ def _row(settlement: Settlement, before: _Standing, at: Instant) -> Row:
     )
 
 
-def _occasion(change: _Change) -> Occasion:
+def _occasion(change: _Change, fresh: Fresh | None) -> Occasion:
     before = change.before
     return Occasion(
         number=before.message,
@@ -150,6 +155,8 @@ def _occasion(change: _Change) -> Occasion:
         configuration_set=before.configuration_set,
         identity=before.identity,
         events=change.settlement.events,
+        message=None if fresh is None else fresh.message(before.message),
+        worker=change.settlement.lease_owner,
     )
 
 
@@ -161,6 +168,10 @@ def _follow(transaction: Transaction, change: _Change, event: int | None) -> Non
         transaction.execute(
             "UPDATE messages SET dkim_header = ? WHERE number = ?", (settlement.dkim_header, before.message)
         )
+    if settlement.source_ip is not None:
+        count_attempt_from(transaction, settlement.source_ip, settlement.site or "", change.at)
+    if settlement.unknown_reply is not None:
+        note_unknown(transaction, settlement.unknown_reply)
     count_move(
         transaction,
         before.account,

@@ -2,16 +2,19 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from waybill.model.clock import MINUTE, SECOND, Clock, Instant
+from waybill.model.cause import Cause
+from waybill.model.clock import DAY, MINUTE, SECOND, Clock, Instant
+from waybill.model.event import Held
 from waybill.model.message import Delivery
 from waybill.model.suppression import Reason, Suppression
 from waybill.store.codec import R, decode_resource, encode_resource
+from waybill.store.observed import KeptReport, UnknownReply
 from waybill.store.protocol import (
     Acceptance,
     Claim,
@@ -26,16 +29,26 @@ from waybill.store.protocol import (
     SendingBucket,
     Settlement,
     StoreHealth,
-    StoreUnavailable,
 )
-from waybill.store.seal import Seal, key_path
-from waybill.store.sqlite import accepting, claiming, counting, outbox, reading, recording, resources, settling
+from waybill.store.queueing import EVERYTHING, SKIP_NOTHING, Selection, SiteQueue, Skip, WasSending, not_known
+from waybill.store.seal import Seal
+from waybill.store.sqlite import (
+    accepting,
+    claiming,
+    counting,
+    observing,
+    outbox,
+    queueing,
+    reading,
+    recording,
+    resources,
+    settling,
+)
 from waybill.store.sqlite import suppressions as lists
-from waybill.store.sqlite.connection import BUSY_SECONDS, connect
-from waybill.store.sqlite.generation import Generation, generation_path
-from waybill.store.sqlite.migrate import prepare
+from waybill.store.sqlite.backup import back_up
+from waybill.store.sqlite.fresh import Fresh
+from waybill.store.sqlite.generation import Generation
 from waybill.store.sqlite.readers import Readers
-from waybill.store.sqlite.turn import Turn
 from waybill.store.sqlite.writer import Transaction, Writer
 
 _REMEMBERED = 4096
@@ -52,52 +65,6 @@ class _Remembered:
     until: Instant
     body: bytes | None
     record: Any
-
-
-async def open_sqlite(path: Path, *, clock: Clock, file_events: bool = False, create: bool = True) -> "SqliteStore":
-    """The store in the file; folder, file and key are made where ``create`` is true and there is none.
-
-    ``file_events``: whether every event that SES publishes also makes a notice for the file of events.
-
-    Raises:
-        StoreUnavailable: the file is absent, cannot be opened, is of a newer version, or its key is missing.
-    """
-    return await asyncio.to_thread(_open, path, clock, file_events=file_events, create=create)
-
-
-def _open(path: Path, clock: Clock, *, file_events: bool, create: bool) -> "SqliteStore":
-    if not create and not path.is_file():
-        raise StoreUnavailable(f"there is no store at {path}: `waybill serve` makes it at its first start")
-    _make(path)
-    connection = connect(path)
-    try:
-        seal = prepare(connection, path, clock())
-        readers = Readers(path)
-        generation = _generation(path)
-        writer = Writer(connection, Turn(key_path(path), patience=BUSY_SECONDS, database=path))
-    except BaseException:
-        connection.close()
-        raise
-    return SqliteStore(writer, readers, seal, generation, clock=clock, file_events=file_events)
-
-
-def _generation(path: Path) -> Generation:
-    try:
-        return Generation(generation_path(path))
-    except OSError as error:
-        raise StoreUnavailable(f"the file {generation_path(path)} cannot be made: {error.strerror}") from error
-
-
-def _make(path: Path) -> None:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # It will hold people's mail: for the owner alone. An existing file is not opened here, since closing it would
-        # drop the locks that another store of this process holds on it.
-        path.touch(mode=0o600, exist_ok=False)
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise StoreUnavailable(f"the store {path} cannot be made: {error.strerror}") from error
 
 
 class SqliteStore:
@@ -119,7 +86,9 @@ class SqliteStore:
         self._generation = generation
         self._clock = clock
         self._file_events = file_events
+        self._fresh = Fresh(clock)
         self._pruned_at: Instant = 0
+        self._pruned_days_at: Instant = 0
         self._remembered: dict[tuple[type[Any], str, str], _Remembered] = {}
 
     async def close(self) -> None:
@@ -217,6 +186,24 @@ class SqliteStore:
             )
         )
 
+    async def unsuppress_matching(
+        self,
+        account: str,
+        *,
+        rule: str | None = None,
+        cause: Cause | None = None,
+        reason: Reason | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
+    ) -> list[Suppression]:
+        if rule is None and cause is None and reason is None and since is None and until is None:
+            raise ValueError("say which entries: by rule, cause, reason or time")
+        return await self._writer.write(
+            lambda transaction: lists.unsuppress_matching(
+                transaction, account, rule=rule, cause=cause, reason=reason, period=(since, until)
+            )
+        )
+
     # the life of a message
 
     async def accept(self, acceptance: Acceptance) -> tuple[Delivery, ...] | LimitReached:
@@ -226,39 +213,125 @@ class SqliteStore:
         at = acceptances[-1].message.accepted_at
         if at >= self._pruned_at + MINUTE:
             counting.prune(transaction, at)
+            observing.prune_unknown(transaction)
             self._pruned_at = at
-        return accepting.accept(transaction, acceptances, file_events=self._file_events)
+        if at >= self._pruned_days_at + DAY:
+            counting.prune_days(transaction, at)
+            self._pruned_days_at = at
+        return accepting.accept(transaction, acceptances, file_events=self._file_events, fresh=self._fresh)
 
     async def claim(
-        self, worker: str, now: Instant, *, limit: int, lease_until: Instant, skip: Sequence[str] = ()
+        self,
+        worker: str,
+        now: Instant,
+        *,
+        limit: int,
+        lease_until: Instant,
+        skip: Skip = SKIP_NOTHING,
+        was_sending: WasSending = not_known,
     ) -> list[Claim]:
         if not self._readers.look_up(lambda connection: claiming.anything_due(connection, now)):
             return []
-        return await self._writer.write(
-            lambda transaction: claiming.claim(
-                transaction, worker, now, limit=limit, lease_until=lease_until, skip=skip
-            )
+        wanted = claiming.Wanted(
+            worker=worker, limit=limit, lease_until=lease_until, skip=skip, was_sending=was_sending
         )
+        return await self._writer.write(lambda transaction: claiming.claim(transaction, wanted, now))
 
     async def renew(self, worker: str, delivery_ids: Sequence[int], lease_until: Instant) -> None:
         if delivery_ids:
             await self._writer.write(lambda transaction: claiming.renew(transaction, worker, delivery_ids, lease_until))
 
-    async def overdue(self, worker: str, now: Instant, *, limit: int, lease_until: Instant) -> list[Delivery]:
-        if not self._readers.look_up(lambda connection: claiming.anything_overdue(connection, now)):
+    async def overdue(
+        self, worker: str, now: Instant, *, limit: int, lease_until: Instant, seize_before: Instant = 0
+    ) -> list[Delivery]:
+        if not self._readers.look_up(lambda connection: claiming.anything_overdue(connection, now, seize_before)):
             return []
-        return await self._writer.write(
-            lambda transaction: claiming.overdue(transaction, worker, now, limit=limit, lease_until=lease_until)
-        )
+        sweep = claiming.Sweep(worker=worker, limit=limit, lease_until=lease_until, seize_before=seize_before)
+        return await self._writer.write(lambda transaction: claiming.overdue(transaction, sweep, now))
 
     async def settle(self, settlement: Settlement) -> None:
         await self._writer.write_with_others(self._settle, settlement)
 
     def _settle(self, transaction: Transaction, settlements: list[Settlement]) -> list[settling.Settled]:
-        return settling.settle(transaction, settlements, file_events=self._file_events)
+        return settling.settle(transaction, settlements, file_events=self._file_events, fresh=self._fresh)
 
     async def delivery(self, delivery_id: int) -> Delivery | None:
         return self._readers.look_up(lambda connection: claiming.read_delivery(connection, delivery_id))
+
+    # the queue
+
+    async def remember_sites(self, sites: Mapping[str, str]) -> None:
+        if sites:
+            await self._writer.write(lambda transaction: queueing.remember_sites(transaction, sites))
+
+    async def queue_by_site(
+        self, now: Instant, *, selection: Selection = EVERYTHING, limit: int = 100
+    ) -> list[SiteQueue]:
+        return await self._readers.read(lambda connection: queueing.queue_by_site(connection, selection, now, limit))
+
+    async def queued(self, selection: Selection, *, after: int = 0, limit: int = 100) -> list[Delivery]:
+        return await self._readers.read(
+            lambda connection: queueing.queued(connection, selection, after=after, limit=limit)
+        )
+
+    async def hold(self, selection: Selection, held: Held, *, now: Instant, limit: int) -> int:
+        search = queueing.holdable(selection, held, now)
+        return await self._change(search, limit, lambda transaction, ids: queueing.hold(transaction, ids, held, now))
+
+    async def release(self, selection: Selection, *, by: str, now: Instant, limit: int) -> int:
+        search = queueing.releasable(selection, now)
+        return await self._change(search, limit, lambda transaction, ids: queueing.release(transaction, ids, by, now))
+
+    async def retry_now(self, selection: Selection, *, now: Instant, limit: int) -> int:
+        search = queueing.retryable(selection, now)
+        return await self._change(search, limit, lambda transaction, ids: queueing.retry_now(transaction, ids, now))
+
+    async def _change(
+        self, search: queueing.Search, limit: int, change: Callable[[Transaction, list[int]], int]
+    ) -> int:
+        changed = 0
+        while changed < limit:
+            ids = await self._readers.read(lambda connection: queueing.find(connection, search, limit - changed))  # noqa: B023 - awaited at once
+            if not ids:
+                break
+            changed += await self._writer.write(lambda transaction: change(transaction, ids))  # noqa: B023 - awaited at once
+        return changed
+
+    async def mark_stuck(self, now: Instant, *, due_before: Instant, limit: int) -> list[Delivery]:
+        ids = await self._readers.read(lambda connection: queueing.find_stuck(connection, now, due_before, limit))
+        if not ids:
+            return []
+        return await self._writer.write(lambda transaction: queueing.mark_stuck(transaction, ids, now, due_before))
+
+    async def give_back(self, worker: str, delivery_ids: tuple[int, ...]) -> None:
+        if delivery_ids:
+            await self._writer.write(lambda transaction: queueing.give_back(transaction, worker, delivery_ids))
+
+    # observations
+
+    async def unknown_replies(self, *, limit: int = 100) -> list[UnknownReply]:
+        return await self._readers.read(lambda connection: observing.unknown_replies(connection, limit))
+
+    async def forget_unknown_replies(self, fingerprints: Sequence[str]) -> int:
+        return await self._writer.write(lambda transaction: observing.forget_unknown(transaction, fingerprints))
+
+    async def keep_report(self, report: KeptReport) -> bool:
+        return await self._writer.write(lambda transaction: observing.keep_report(transaction, report))
+
+    async def reports(self, kind: str, *, domain: str | None = None, limit: int = 100) -> list[KeptReport]:
+        return await self._readers.read(lambda connection: observing.reports(connection, kind, domain, limit))
+
+    async def tally(self, name: str, at: Instant, more: int = 1) -> None:
+        await self._writer.write(lambda transaction: counting.count_by_name(transaction, name, at, more))
+
+    async def tallied(self, name: str, since: Instant) -> int:
+        return self._readers.look_up(lambda connection: counting.tallied(connection, name, since))
+
+    async def sent_from(self, source_ip: str, site: str, since: Instant) -> int:
+        return self._readers.look_up(lambda connection: counting.sent_from(connection, source_ip, site, since))
+
+    async def backup(self, path: str) -> None:
+        await asyncio.to_thread(back_up, self._readers.path, Path(path))
 
     # the outbox
 
@@ -267,11 +340,12 @@ class SqliteStore:
             await self._writer.write(lambda transaction: recording.add_notices(transaction, notices))
 
     async def claim_notices(self, worker: str, now: Instant, *, limit: int, lease_until: Instant) -> list[Notice]:
-        if not self._readers.look_up(lambda connection: outbox.anything_due(connection, now)):
-            return []
-        return await self._writer.write(
-            lambda transaction: outbox.claim_notices(transaction, worker, now, limit=limit, lease_until=lease_until)
-        )
+        claimed: list[Notice] = []
+        if self._readers.look_up(lambda connection: outbox.anything_due(connection, now)):
+            claimed = await self._writer.write(
+                lambda transaction: outbox.claim_notices(transaction, worker, now, limit=limit, lease_until=lease_until)
+            )
+        return claimed + self._fresh.take(now, limit - len(claimed))
 
     async def settle_notices(self, results: Sequence[NoticeResult]) -> None:
         if results:

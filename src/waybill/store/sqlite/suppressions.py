@@ -6,16 +6,17 @@ import sqlite3
 from collections.abc import Sequence
 
 from waybill.model.address import comparable
+from waybill.model.cause import Cause
 from waybill.model.clock import Instant
 from waybill.model.suppression import GLOBAL, Reason, Suppression
-from waybill.store.sqlite.rows import SUPPRESSION, suppression_of
+from waybill.store.sqlite.rows import SUPPRESSION, plain, suppression_of
 from waybill.store.sqlite.writer import Transaction
 
 
 def suppress(transaction: Transaction, entries: Sequence[Suppression]) -> None:
     """Adds entries, replacing those of the same address."""
     transaction.connection.executemany(
-        f"INSERT OR REPLACE INTO suppressions ({SUPPRESSION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR REPLACE INTO suppressions ({SUPPRESSION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 entry.account,
@@ -28,6 +29,7 @@ def suppress(transaction: Transaction, entries: Sequence[Suppression]) -> None:
                 entry.event,
                 entry.diagnostic,
                 entry.expires_at,
+                plain(entry.cause),
             )
             for entry in entries
         ],
@@ -41,6 +43,31 @@ def unsuppress(transaction: Transaction, account: str, address: str) -> bool:
             "DELETE FROM suppressions WHERE account = ? AND address = ? RETURNING 1", (account, comparable(address))
         )
     )
+
+
+def unsuppress_matching(
+    transaction: Transaction,
+    account: str,
+    *,
+    rule: str | None,
+    cause: Cause | None,
+    reason: Reason | None,
+    period: tuple[Instant | None, Instant | None],
+) -> list[Suppression]:
+    """Removes the entries of one list that fit all that is given; those it removed, by address."""
+    rows = transaction.execute(
+        "DELETE FROM suppressions WHERE account = ? AND author = ifnull(?, author) AND (? IS NULL OR cause = ?)"
+        f" AND reason = ifnull(?, reason) AND at >= ifnull(?, at) AND at < ifnull(?, at + 1) RETURNING {SUPPRESSION}",
+        (
+            account,
+            None if rule is None else f"rule:{rule.removeprefix('rule:')}",
+            plain(cause),
+            plain(cause),
+            plain(reason),
+            *period,
+        ),
+    )
+    return sorted((suppression_of(row) for row in rows), key=lambda entry: entry.address)
 
 
 def suppressed(

@@ -37,13 +37,16 @@ class Transaction:
     """What a piece of work may use: the connection, and counters to add to.
 
     ``batch`` holds the counts of the work that went before in the same commit, ``own`` those of this one; ``sums``
-    remembers what was read of the counters on disk, which nobody else can change meanwhile.
+    remembers what was read of the counters on disk, which nobody else can change meanwhile. ``after`` and ``own_after``
+    are what is to be done once the commit is on disk.
     """
 
     connection: sqlite3.Connection
     batch: dict[CounterKey, int] = field(default_factory=dict)
     own: dict[CounterKey, int] = field(default_factory=dict)
     sums: dict[tuple[str, str, int, int], int] = field(default_factory=dict)
+    after: list[Callable[[], None]] = field(default_factory=list)
+    own_after: list[Callable[[], None]] = field(default_factory=list)
 
     def execute(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         """The rows that the statement gives."""
@@ -55,9 +58,16 @@ class Transaction:
         self.own[key] = self.own.get(key, 0) + more
 
     def keep(self) -> None:
-        """Takes the counts of the work that is done into those of the batch."""
+        """Takes the counts of the work that is done into those of the batch, and what is to follow it."""
+        self.after += self.own_after
+        self.own_after.clear()
         for key, more in self.own.items():
             self.batch[key] = self.batch.get(key, 0) + more
+        self.own.clear()
+
+    def undo(self) -> None:
+        """Forgets the counts of the work that has failed, and what was to follow it."""
+        self.own_after.clear()
         self.own.clear()
 
     def counted(self, name: str, account: str, first: int, last: int) -> int:
@@ -159,23 +169,29 @@ class Writer:
 
     def _commit(self, batch: list[_Work]) -> None:
         try:
-            if not self._attempt(_grouped(batch), _run):
+            transaction = self._attempt(_grouped(batch), _run)
+            if transaction is None:
                 self._connection.execute("ROLLBACK")
-                self._attempt([[work] for work in batch], _run_in_savepoint)
+                transaction = self._attempt([[work] for work in batch], _run_in_savepoint)
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it and the thread must live
             for work in batch:
                 work.result, work.error = None, _told(error)
             self._roll_back()
+        else:
+            for follow in transaction.after if transaction else ():
+                follow()
 
-    def _attempt(self, groups: list[list[_Work]], run: Callable[[list[_Work], Transaction], bool]) -> bool:
-        """Whether all the work has run, and nothing is left of what failed."""
+    def _attempt(
+        self, groups: list[list[_Work]], run: Callable[[list[_Work], Transaction], bool]
+    ) -> Transaction | None:
+        """The transaction if all the work has run, and nothing is left of what failed."""
         self._turn.begin(self._connection)
         transaction = Transaction(connection=self._connection)
         if not all(run(group, transaction) for group in groups):
-            return False
+            return None
         _add_up(transaction)
-        return True
+        return transaction
 
     def _roll_back(self) -> None:
         try:
@@ -207,7 +223,7 @@ def _run(group: list[_Work], transaction: Transaction) -> bool:
     except Exception as error:
         if blames_store(error) or not connection.in_transaction:
             raise
-        transaction.own.clear()
+        transaction.undo()
         group[0].error = error
         # Whose fault it is shows when each runs alone.
         return len(group) == 1 and connection.total_changes == before

@@ -25,6 +25,7 @@ CREATE TABLE suppressions (
     event       INTEGER,
     diagnostic  TEXT,
     expires_at  INTEGER,
+    cause       TEXT,
     PRIMARY KEY (account, address)
 ) STRICT, WITHOUT ROWID;
 
@@ -75,8 +76,12 @@ CREATE INDEX deliveries_accepted ON deliveries (accepted_at);
 CREATE INDEX deliveries_address ON deliveries (address, accepted_at);
 CREATE INDEX deliveries_domain ON deliveries (domain, accepted_at);
 
--- When somebody must act on an open delivery: it is due or expired, and no lease runs.
-CREATE INDEX deliveries_due ON deliveries (max(min(next_at, expires_at), ifnull(lease_until, 0)))
+-- When somebody must look at an open delivery: it is due and no lease runs, or it has expired, lease or not.
+CREATE INDEX deliveries_due ON deliveries (min(max(next_at, ifnull(lease_until, 0)), expires_at))
+    WHERE status IN ('queued', 'delayed');
+
+-- What waits for a destination: the part of it that waits for an earlier attempt than a given one.
+CREATE INDEX deliveries_waiting ON deliveries (domain, next_at)
     WHERE status IN ('queued', 'delayed');
 
 -- What went wrong is rare and is asked for: only these statuses and causes are worth an index.
@@ -115,6 +120,43 @@ CREATE TABLE notices (
 ) STRICT;
 
 CREATE INDEX notices_due ON notices (max(next_at, ifnull(lease_until, 0)));
+
+-- Whose servers take a recipient domain's mail, as it was seen last.
+CREATE TABLE sites (
+    domain TEXT PRIMARY KEY,
+    site   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sites_site ON sites (site);
+
+-- Replies that no rule knows, by what all copies of one share.
+CREATE TABLE unknown_replies (
+    fingerprint TEXT PRIMARY KEY,
+    site        TEXT NOT NULL,
+    example     TEXT NOT NULL,
+    message_id  TEXT NOT NULL,
+    first_at    INTEGER NOT NULL,
+    last_at     INTEGER NOT NULL,
+    count       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX unknown_replies_count ON unknown_replies (count, last_at);
+
+-- Reports about our mail as a whole: DMARC, TLS.
+CREATE TABLE reports (
+    kind        TEXT NOT NULL,
+    key         TEXT NOT NULL,
+    domain      TEXT NOT NULL,
+    reporter    TEXT NOT NULL,
+    begin_at    INTEGER NOT NULL,
+    end_at      INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    summary     BLOB NOT NULL,
+    PRIMARY KEY (kind, key)
+) STRICT;
+
+CREATE INDEX reports_received ON reports (kind, received_at);
+CREATE INDEX reports_domain ON reports (kind, domain, received_at);
 
 -- Counters: name says what is counted, start the beginning of its period (0: of all time).
 CREATE TABLE counters (

@@ -1,0 +1,218 @@
+"""How the service is, from its health page and its store: what ``waybill status`` and ``GET /api/status`` say."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from waybill.explain.case import STUCK_AFTER
+from waybill.model.cause import Cause
+from waybill.model.clock import MINUTE, SECOND, Instant, rfc3339
+from waybill.model.message import Delivery, Status
+from waybill.model.resource import INSTALLATION, Suspension
+from waybill.serve.health import GRAVITY, SUPERVISOR, PartHealth, ProcessHealth, State, health_path, read_page
+from waybill.store.open import sqlite_path
+from waybill.store.protocol import Search, Store, StoreHealth
+from waybill.store.queueing import Selection, SiteQueue
+
+OUTBOX_LATE = 5 * MINUTE
+"""An event that waits longer than this to be published means that publishing is in trouble."""
+
+_MOST_LOOKED_AT = 1_000
+_MOST_SHOWN = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """All that there is to say. ``workers`` are those that are alive or were until now; ``stuck`` at most twenty."""
+
+    at: Instant
+    parts: Mapping[str, PartHealth]
+    workers: Sequence[ProcessHealth]
+    recipients: Mapping[str, int]
+    queue: Sequence[SiteQueue]
+    suspensions: Sequence[Suspension]
+    stuck: Sequence[Delivery]
+    monotonic: float
+
+    @property
+    def failing(self) -> bool:
+        """Whether mail is not moving somewhere."""
+        return any(part.state is State.FAILING for part in self.parts.values())
+
+
+async def report(store: Store, page: Path, *, at: Instant, monotonic: float) -> Report:
+    """How the service is now, also while it is down. Raises: StoreUnavailable."""
+    processes = read_page(page)
+    figures = await store.health()
+    stuck = await _stuck(store, at)
+    queue = await store.queue_by_site(at, limit=_MOST_SHOWN)
+    service = service_part(processes, sum(site.due for site in queue), monotonic)
+    alive = [one for place, one in sorted(processes.items()) if place != SUPERVISOR and not one.stopped]
+    heard = [one for one in alive if one.is_alive(monotonic)]
+    parts = _merge([store_part(figures), queue_part(figures, stuck), publishing_part(figures, at)], heard)
+    return Report(
+        at=at,
+        parts={"service": service, **parts},
+        workers=alive,
+        recipients={status.value: count for status, count in figures.deliveries.items() if count},
+        queue=queue,
+        suspensions=[one for one in await store.scan(Suspension, INSTALLATION) if one.holds(at)],
+        stuck=stuck[:_MOST_SHOWN],
+        monotonic=monotonic,
+    )
+
+
+def service_part(processes: Mapping[int, ProcessHealth], due: int, monotonic: float) -> PartHealth:
+    """Whether the service runs, with all its workers. One that was stopped is a failure once mail is ``due``."""
+    supervisor = processes.get(SUPERVISOR)
+    if supervisor is not None and supervisor.is_alive(monotonic):
+        own = supervisor.parts.get("workers", PartHealth(state=State.OK, evidence="starting"))
+        hung = [
+            f"{one.name} (pid {one.pid}) has said nothing for {one.silent_for(monotonic) or 0:.0f} s"
+            for place, one in processes.items()
+            if place != SUPERVISOR and not one.stopped and not one.is_alive(monotonic)
+        ]
+        if own.state is State.OK and hung:
+            return PartHealth(state=State.DEGRADED, evidence="; ".join(hung), since=own.since)
+        return own
+    if supervisor is None:
+        return PartHealth(state=State.DEGRADED, evidence="not running; it has never run on this store")
+    since = f"not running since {rfc3339(supervisor.at)}"
+    if not supervisor.stopped:
+        evidence = f"{since}: it was killed, or its machine went down"
+        return PartHealth(state=State.FAILING, evidence=evidence, since=supervisor.at)
+    if due:
+        evidence = f"{since}: it was stopped, and {due} {'recipient is' if due == 1 else 'recipients are'} due"
+        return PartHealth(state=State.FAILING, evidence=evidence, since=supervisor.at)
+    return PartHealth(state=State.DEGRADED, evidence=f"{since}: it was stopped", since=supervisor.at)
+
+
+def store_part(figures: StoreHealth) -> tuple[str, PartHealth]:
+    """What the store holds; that it answers is why this can be said."""
+    return "store", PartHealth(state=State.OK, evidence=f"{figures.events} events, {figures.bytes} bytes")
+
+
+def queue_part(figures: StoreHealth, stuck: Sequence[Delivery]) -> tuple[str, PartHealth]:
+    """What waits, and what should not."""
+    waiting = sum(figures.deliveries.get(status, 0) for status in (Status.QUEUED, Status.DELAYED))
+    words = "recipient waits" if waiting == 1 else "recipients wait"
+    evidence = f"{waiting} {words}{_since(figures.oldest_queued_at)}"
+    if stuck:
+        evidence += f"; no worker has touched {stuck[0].message_id}, which is due: is waybill serve running?"
+    return "queue", PartHealth(state=State.FAILING if stuck else State.OK, evidence=evidence)
+
+
+def publishing_part(figures: StoreHealth, at: Instant) -> tuple[str, PartHealth]:
+    """The events that wait to be published."""
+    oldest = figures.oldest_notice_at
+    late = oldest is not None and at - oldest > OUTBOX_LATE
+    evidence = f"{figures.notices} events wait{_since(oldest)}"
+    return "publishing", PartHealth(state=State.DEGRADED if late else State.OK, evidence=evidence)
+
+
+async def _stuck(store: Store, at: Instant) -> list[Delivery]:
+    """Deliveries that should have been attempted long ago: marked by the watchdog, or found so now."""
+    old = at - STUCK_AFTER
+    found = {one.id: one for one in await store.queued(Selection(cause=Cause.STUCK), limit=_MOST_LOOKED_AT)}
+    for status in (Status.QUEUED, Status.DELAYED):
+        for hit in await store.find(Search(status=status, until=old, limit=_MOST_LOOKED_AT)):
+            delivery = hit.delivery
+            due = delivery.next_at or hit.message.accepted_at
+            if delivery.cause is not Cause.HELD_BY_WAYBILL and due < old and (delivery.lease_until or 0) < at:
+                found[delivery.id] = delivery
+    return list(found.values())
+
+
+def _merge(of_store: Sequence[tuple[str, PartHealth]], workers: Sequence[ProcessHealth]) -> dict[str, PartHealth]:
+    """Each part as the worker that has most trouble with it says; where all is well what the store says stands."""
+    merged = dict(of_store)
+    for worker in workers:
+        for name, said in worker.parts.items():
+            known = merged.get(name)
+            if known is None or GRAVITY[said.state] > GRAVITY[known.state]:
+                merged[name] = said
+            elif known.since is None and known.state is said.state:
+                merged[name] = PartHealth(state=known.state, evidence=known.evidence, since=said.since)
+    return merged
+
+
+def _since(oldest: Instant | None) -> str:
+    return "" if oldest is None else f", the oldest since {rfc3339(oldest)}"
+
+
+def report_json(found: Report) -> dict[str, Any]:
+    """The report for programs."""
+    return {
+        "at": rfc3339(found.at),
+        "parts": {name: _part_json(part) for name, part in found.parts.items()},
+        "recipients": dict(found.recipients),
+        "workers": [_worker_json(one, found.monotonic) for one in found.workers],
+        "queue": [site_json(one) for one in found.queue],
+        "suspensions": [suspension_json(one) for one in found.suspensions],
+        "stuck": [
+            {
+                "message_id": one.message_id,
+                "recipient": one.recipient,
+                "due_at": _time(one.next_at or one.accepted_at),
+                "lease_owner": one.lease_owner,
+            }
+            for one in found.stuck
+        ],
+    }
+
+
+async def status_json(url: str, store: Store, at: Instant) -> dict[str, Any]:
+    """The report of the service at the store of that URL, for programs. Raises: StoreUnavailable."""
+    page = health_path(sqlite_path(url))
+    return report_json(await report(store, page, at=at, monotonic=time.monotonic()))
+
+
+def _part_json(part: PartHealth) -> dict[str, Any]:
+    return {"state": part.state.value, "evidence": part.evidence, "since": _time(part.since)}
+
+
+def _worker_json(one: ProcessHealth, monotonic: float) -> dict[str, Any]:
+    silent = one.silent_for(monotonic)
+    return {
+        "worker": one.name,
+        "pid": one.pid,
+        "started_at": rfc3339(one.started_at),
+        "heard_at": rfc3339(one.at),
+        "alive": one.is_alive(monotonic),
+        "silent_ms": None if silent is None else round(silent * SECOND),
+        "parts": {name: _part_json(part) for name, part in one.parts.items()},
+    }
+
+
+def site_json(one: SiteQueue) -> dict[str, Any]:
+    """What waits for a site, for programs."""
+    return {
+        "site": one.site,
+        "waiting": one.waiting,
+        "held": one.held,
+        "under_lease": one.under_lease,
+        "due": one.due,
+        "oldest_at": rfc3339(one.oldest_at),
+        "next_at": _time(one.next_at),
+        "causes": one.causes,
+    }
+
+
+def suspension_json(one: Suspension) -> dict[str, Any]:
+    """A suspension for programs."""
+    return {
+        "site": one.name,
+        "by": one.by,
+        "reason": one.reason,
+        "at": rfc3339(one.at),
+        "until": _time(one.until),
+        "per_minute": one.per_minute,
+        "message_id": one.message_id,
+        "reply": one.reply,
+    }
+
+
+def _time(at: Instant | None) -> str | None:
+    return None if at is None else rfc3339(at)
