@@ -178,7 +178,9 @@ def _own_folders(folder: Path) -> None:
 
 
 def _postfix(config: Path, command: str) -> None:
-    ran = subprocess.run(["postfix", "-c", str(config), command], capture_output=True, text=True, timeout=30)
+    ran = subprocess.run(
+        ["postfix", "-c", str(config), command], capture_output=True, text=True, timeout=30, check=False
+    )
     if ran.returncode:
         raise PostfixError(f"postfix {command}: {ran.stderr.strip() or ran.stdout.strip()}")
 

@@ -33,7 +33,7 @@ def refused(attempt: Attempt) -> tuple[str, Cause, str]:
 # DANE
 
 
-@pytest.mark.parametrize("record", [OWN.tlsa(3, 1, 1), OWN.tlsa(3, 0, 2)], ids=str)
+@pytest.mark.parametrize("record", [OWN.tlsa(3, 1, 1), OWN.tlsa(3, 0, 2)], ids=["3 1 1", "3 0 2"])
 async def test_dane_fits(tmp_path: Path, record: Tlsa) -> None:
     """A certificate that nobody signed, for another name and expired, is verified by its TLSA record."""
     async with dane(tmp_path, OWN, record) as way:

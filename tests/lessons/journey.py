@@ -68,10 +68,10 @@ async def journey(
     port: int,
     zones: Mapping[str, Sequence[str]] = EVERYWHERE,
     *,
-    sources: Sequence[str] = (),
+    relay: str = "",
     **changes: Any,
 ) -> AsyncIterator[Journey]:
-    """Mail to every domain of ``zones`` goes to loopback at ``port``; ``sources`` are our addresses."""
+    """Mail to every domain of ``zones`` goes to loopback at ``port``, or all of it to the ``relay``."""
     async with LabDns(zones) as dns:
         resolver = Resolver([dns.address], patience=1.0, rounds=2, monotonic=lambda: world.at / 1000)
         deliverer = Deliverer(
@@ -79,7 +79,7 @@ async def journey(
             config=replace(
                 CONFIG,
                 port=port,
-                source_addresses=tuple(sources),
+                relay=relay,
             ),
             clock=world.clock,
             rng=random.Random(1),

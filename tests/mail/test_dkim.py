@@ -61,6 +61,9 @@ BODIES = [
     b"a\r\n ",
     b"8 bit \xff\xfe\r\n",
     b".\r\n..\r\n",
+    b"one line\r\n" * 204 + b"12345\r\n",  # 2,047 octets
+    b"one line\r\n" * 500,
+    b"one line\r\n" * 4_000,
 ]
 
 

@@ -183,7 +183,8 @@ def records(record: Any) -> st.SearchStrategy[Any]:
 
 
 _PUBLISHED = [kind for kind in EventKind if kind not in {
-    EventKind.REFUSED, EventKind.HELD, EventKind.AUTO_REPLIED, EventKind.SUPPRESSION_ADDED,
+    EventKind.REFUSED, EventKind.HELD, EventKind.RELEASED, EventKind.TAKEN_OVER, EventKind.STUCK,
+    EventKind.DELAY_REPORTED, EventKind.AUTO_REPLIED, EventKind.SUPPRESSION_ADDED,
 }]  # fmt: skip
 _HEADERS = st.tuples(
     st.sampled_from(["From", "To", "cc", "Bcc", "Reply-To", "Subject", "Message-ID", "Sender", "X-Y"]),

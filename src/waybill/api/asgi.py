@@ -1,6 +1,5 @@
 """The AWS doors as one plain ASGI application: SES v2 under ``/v2/email/``, SES v1 and SNS on ``/``."""
 
-import uuid
 from collections.abc import Callable, Mapping
 
 from waybill.api.call import Operation, Service
@@ -9,6 +8,7 @@ from waybill.api.intake import Intake, Limits
 from waybill.api.query_door import QueryDoor
 from waybill.api.rest_door import RestDoor
 from waybill.api.spool import ClientGone, Receive
+from waybill.model.random_id import new_uuid
 
 
 class AwsApi:
@@ -36,7 +36,7 @@ def aws_app(
     operations: Mapping[str, Mapping[str, Operation]],
     *,
     limits: Limits | None = None,
-    new_request_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    new_request_id: Callable[[], str] = new_uuid,
 ) -> AwsApi:
     """The ASGI application. ``operations`` are those of ``sesv2``, ``ses`` and ``sns``, by the models' names."""
     return AwsApi(Intake(service, operations, limits or Limits()), new_request_id)

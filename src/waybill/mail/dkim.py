@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from waybill.mail.header import find_body
 from waybill.model.clock import Instant
+from waybill.model.record import record
 
 RSA = "rsa"
 ED25519 = "ed25519"
@@ -46,6 +47,7 @@ _SIGNING_DOMAIN = re.compile(rb"\bd=([^;\s]+); s=")
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*\n?", re.MULTILINE)
 _RSA_PADDING = padding.PKCS1v15()
 _PREHASHED = Prehashed(hashes.SHA256())
+_SHORT = 32 * 1024
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
@@ -119,13 +121,27 @@ def dns_record(algorithm: str, public: str) -> str:
     return f"v=DKIM1; k={algorithm}; p={public}"
 
 
+@record(frozen=True, slots=True)
+class Unsigned:
+    """A DKIM-Signature field that lacks the signature itself, and the hash that is to be signed."""
+
+    signer: Signer
+    field: bytes
+    digest: bytes
+
+
 def sign(content: bytes, signers: Sequence[Signer], at: Instant) -> bytes:
     """Returns one DKIM-Signature field for each signer, to be put before ``content`` (which has CRLF line ends).
 
     From is signed once more than it occurs (RFC 6376 §8.15), so that none can be added. The whole body is signed.
     """
+    return complete(prepare(content, signers, at))
+
+
+def prepare(content: bytes, signers: Sequence[Signer], at: Instant) -> list[Unsigned]:
+    """Returns the fields of ``sign`` before they are signed: all that is quick."""
     if not signers:
-        return b""
+        return []
     end, body = find_body(content)
     lines: dict[str, list[bytes]] = {}
     for field in _FIELD.finditer(content, 0, end):
@@ -139,10 +155,15 @@ def sign(content: bytes, signers: Sequence[Signer], at: Instant) -> bytes:
             names.append(name)
             signed.append(canonical_field(line))
     names.insert(0, "from")
-    body_hash = binascii.b2a_base64(hashlib.sha256(canonical_body(content[body:])).digest(), newline=False).decode()
+    body_hash = binascii.b2a_base64(_hash(canonical_body(content[body:])), newline=False).decode()
     hashed = hashlib.sha256(b"".join(signed))
     tail = f"\r\n\th={_fold_names(names)};\r\n\tbh={body_hash};\r\n\tb="
-    return b"".join([_signature(signer, f" t={at // 1000};{tail}", hashed.copy()) for signer in signers])
+    return [_unsigned(signer, f" t={at // 1000};{tail}", hashed.copy()) for signer in signers]
+
+
+def complete(fields: Sequence[Unsigned]) -> bytes:
+    """Returns the fields with their signatures: an RSA signature takes most of a millisecond."""
+    return b"".join([_signed(field) for field in fields])
 
 
 def signing_domains(header: bytes) -> tuple[str, ...]:
@@ -173,18 +194,32 @@ def _collapse(data: bytes) -> bytes:
     return data
 
 
-def _signature(signer: Signer, rest: str, hashed: "hashlib._Hash") -> bytes:
+def _hash(body: bytes) -> bytes:
+    # From 2,048 octets on, hashlib lets go of Python's lock: of a short body it takes longer to get it back than to hash.
+    if len(body) > _SHORT:
+        return hashlib.sha256(body).digest()
+    hashed = hashlib.sha256()
+    for start in range(0, len(body), 2047):
+        hashed.update(body[start : start + 2047])
+    return hashed.digest()
+
+
+def _unsigned(signer: Signer, rest: str, hashed: "hashlib._Hash") -> Unsigned:
     opening = f"DKIM-Signature: v=1; a={signer.key.algorithm}-sha256; c=relaxed/relaxed;"
     field = f"{opening}\r\n\td={signer.domain}; s={signer.selector};{rest}".encode("ascii")
     hashed.update(canonical_field(field)[:-2])
-    private = signer.key.private
+    return Unsigned(signer, field, hashed.digest())
+
+
+def _signed(unsigned: Unsigned) -> bytes:
+    private = unsigned.signer.key.private
     if isinstance(private, rsa.RSAPrivateKey):
-        signature = private.sign(hashed.digest(), _RSA_PADDING, _PREHASHED)
+        signature = private.sign(unsigned.digest, _RSA_PADDING, _PREHASHED)
     else:
-        signature = private.sign(hashed.digest())  # RFC 8463 §3: Ed25519 of the SHA-256 hash
+        signature = private.sign(unsigned.digest)  # RFC 8463 §3: Ed25519 of the SHA-256 hash
     encoded = binascii.b2a_base64(signature, newline=False)
     folded = b"\r\n\t".join([encoded[at : at + 72] for at in range(0, len(encoded), 72)])
-    return field + folded + b"\r\n"
+    return unsigned.field + folded + b"\r\n"
 
 
 def _fold_names(names: Sequence[str]) -> str:

@@ -1,13 +1,13 @@
 """A message, its deliveries (one per recipient), and how their state is named."""
 
 import re
-import uuid
 from dataclasses import field
 from enum import StrEnum
 
 from waybill.model.address import domain_of
 from waybill.model.cause import Cause
 from waybill.model.clock import Instant
+from waybill.model.random_id import new_uuid
 from waybill.model.record import record
 
 REGION_CODE = "0100"
@@ -107,7 +107,7 @@ class Delivery:
 
 def new_message_id(at: Instant) -> str:
     """An id as Amazon SES makes them: region code, 48 bits of Unix milliseconds in hex, a UUID, ``-000000``."""
-    return f"{REGION_CODE}{at:012x}-{uuid.uuid4()}-000000"
+    return f"{REGION_CODE}{at:012x}-{new_uuid()}-000000"
 
 
 def message_id_instant(message_id: str) -> Instant:

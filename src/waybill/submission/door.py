@@ -4,13 +4,13 @@ import asyncio
 import logging
 import socket
 import ssl
-import uuid
 from dataclasses import dataclass, field
 
 from waybill.accept.request import Accept, Client, RawContent, SendRequest
 from waybill.mail.address import AddressError, parse_mailbox
 from waybill.model.clock import Clock
 from waybill.model.message import Source
+from waybill.model.random_id import new_uuid
 from waybill.model.refusal import Rejected
 from waybill.model.resource import INSTALLATION, AccessKey
 from waybill.net.smtp_server import (
@@ -155,7 +155,7 @@ class SubmissionPolicy:
                 access_key_id=self._key.name,
                 source=Source.SMTP,
                 operation="SendRawEmail",
-                request_id=str(uuid.uuid4()),
+                request_id=new_uuid(),
                 received_at=envelope.received_at,
                 ip=envelope.peer.ip,
                 tls=envelope.tls,

@@ -28,6 +28,10 @@ LINGER = 0.001
 BUSY_FOR = 0.005
 """A writer that has committed within ``BUSY_FOR`` seconds waits ``LINGER`` for more: it shares the statements and the fsync."""
 
+CROWD = 6
+LINGER_IN_CROWD = 0.003
+"""After a commit of at least so many pieces of work it waits longer: many callers fill the time, none of them alone."""
+
 CounterKey: TypeAlias = tuple[str, str, int]
 """What is counted, whose, and the beginning of the period."""
 
@@ -106,6 +110,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._closed = False
         self._committed_at = 0.0
+        self._committed = 0
         self._thread = threading.Thread(target=self._loop, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -146,7 +151,7 @@ class Writer:
             batch, open_ = self._next()
             if batch:
                 self._commit(batch)
-                self._committed_at = time.monotonic()
+                self._committed_at, self._committed = time.monotonic(), len(batch)
                 _answer(batch)
         self._connection.close()
         self._turn.close()
@@ -156,7 +161,7 @@ class Writer:
         batch: list[_Work] = []
         item = self._queue.get()
         if time.monotonic() - self._committed_at < BUSY_FOR:
-            time.sleep(LINGER)
+            time.sleep(LINGER_IN_CROWD if self._committed >= CROWD else LINGER)
         while item is not None:
             batch.append(item)
             if len(batch) == MAX_BATCH:
