@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -112,9 +112,16 @@ class Service:
         self.smtp = smtp
 
     @classmethod
-    async def start(cls, setup: Setup, delivery: Mapping[str, object] = MappingProxyType({})) -> "Service":
-        """Starts it and waits until it is ready. Raises: RuntimeError: it does not come up."""
+    async def start(
+        cls,
+        setup: Setup,
+        delivery: Mapping[str, object] = MappingProxyType({}),
+        fill: Callable[[Path], None] | None = None,
+    ) -> "Service":
+        """Starts it, its store filled before, and waits until it is ready. Raises: RuntimeError: it does not come up."""
         config = await prepare(setup, delivery)
+        if fill is not None:
+            await asyncio.to_thread(fill, setup.data / "waybill.db")
         environment = dict(os.environ)
         if setup.profiles is not None:
             environment |= {

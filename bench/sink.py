@@ -1,6 +1,7 @@
 """A receiving SMTP server that does as little as one can: it takes every message, counts it, and forgets it.
 
 Runs as a process of its own. It prints its port; for every line on its standard input it prints its counts as JSON.
+With ``--lateness`` also how long messages with a field X-Bench-Sent (seconds since 1970) were on their way.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ REPLIES = {b"MAIL": b"250 2.1.0 Ok\r\n", b"RCPT": b"250 2.1.5 Ok\r\n", b"EHLO": 
 DATA = b"354 Go ahead\r\n"
 TAKEN = b"250 2.0.0 Ok: queued\r\n"
 END = b"\r\n.\r\n"
+LATENESS = "--lateness" in sys.argv
 
 
 class Counts:
@@ -29,6 +31,19 @@ class Counts:
         self.connections = 0
         self.first_at = 0.0
         self.last_at = 0.0
+        self.late: list[float] = []
+
+    def figures(self) -> dict[str, float]:
+        """All of it, as plain numbers."""
+        late = sorted(self.late)
+        figures = {name: value for name, value in vars(self).items() if name != "late"}
+        if late:
+            figures |= {
+                "late_p50": late[len(late) // 2],
+                "late_p99": late[len(late) * 99 // 100],
+                "late_most": late[-1],
+            }
+        return figures
 
     def add(self, content: bytes) -> None:
         """Counts a message."""
@@ -37,6 +52,10 @@ class Counts:
         self.messages += 1
         self.signed += content.startswith(b"DKIM-Signature:")
         self.octets += len(content)
+        if LATENESS:
+            _, found, rest = content.partition(b"\r\nX-Bench-Sent: ")
+            if found:
+                self.late.append(self.last_at - float(rest[: rest.index(b"\r")]))
 
 
 class Sink(asyncio.Protocol):
@@ -96,7 +115,7 @@ async def _main() -> None:
     lines = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     while await lines.readline():
-        print(json.dumps(vars(counts)), flush=True)
+        print(json.dumps(counts.figures()), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import os
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,10 @@ class Case:
         return f"{self.protocol}, {workers}, {signed}{size}{', no events' * (not self.events)}"
 
 
-async def measure(case: Case, arguments: argparse.Namespace) -> dict[str, Any]:
-    """The figures of one run. Raises: RuntimeError: a message was refused, or did not arrive in time."""
+async def measure(
+    case: Case, arguments: argparse.Namespace, fill: Callable[[Path], None] | None = None
+) -> dict[str, Any]:
+    """The figures of one run, on a store that ``fill`` has filled. Raises: RuntimeError: a message was refused, or did not arrive in time."""
     zones = {f"sink{number}.bench.example": ["MX 10 mx.bench.example"] for number in range(DOMAINS)}
     with tempfile.TemporaryDirectory(prefix="waybill-bench-", dir=arguments.data) as folder:
         async with LabDns(zones | {"mx.bench.example": ["A 127.0.0.1"]}) as dns, running_sink() as sink:
@@ -58,7 +61,7 @@ async def measure(case: Case, arguments: argparse.Namespace) -> dict[str, Any]:
                 sink_port=sink.port,
                 profiles=arguments.profiles,
             )
-            service = await Service.start(setup)
+            service = await Service.start(setup, fill=fill)
             try:
                 return await _run(case, arguments, service, sink)
             finally:

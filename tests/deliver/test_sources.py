@@ -1,7 +1,7 @@
 """From which of our addresses a message may go."""
 
 from waybill.deliver.config import Source
-from waybill.deliver.sources import SYSTEM, Hold, Sources, pool_of
+from waybill.deliver.sources import SYSTEM, Hold, Sources, pool_of, same_each_time
 from waybill.model.clock import DAY, HOUR, Instant
 from waybill.model.resource import INSTALLATION, DedicatedIp
 
@@ -121,3 +121,13 @@ async def test_what_was_sent_before_a_restart_counts() -> None:
     await sources.prepare(None, "google", NOON + DAY)
     assert asked[2:] == [(NEW.ip, "google", 20_001 * DAY)]
     assert sources.eligible(None, "google", NOON + DAY) == (OLD, NEW)
+
+
+def test_every_attempt_of_a_delivery_has_the_same_address() -> None:
+    """Greylisting remembers it; deliveries are spread over all that there are, of each kind."""
+    senders = tuple(Source(ip=ip) for ip in ("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"))
+    chosen = [same_each_time(senders, delivery_id) for delivery_id in range(6)]
+    assert chosen == [same_each_time(senders, delivery_id) for delivery_id in range(6)]
+    assert {("192.0.2.1", "2001:db8::1"), ("192.0.2.2", "2001:db8::1"), ("192.0.2.3", "2001:db8::1")} == {
+        tuple(source.ip for source in pair) for pair in chosen
+    }

@@ -10,6 +10,7 @@ from tests.lessons.journey import EVERYWHERE, journey, received, refusing
 from tests.net.scripted import scripted
 from tests.queue.queueing import World
 from tests.store.builders import ACCOUNT
+from waybill.lab.script import Rule, Script
 from waybill.model.cause import Cause, Scope
 from waybill.model.clock import DAY, MINUTE
 from waybill.model.event import EventKind, Suppressed, SuppressionAdded
@@ -175,3 +176,19 @@ async def test_a_listing_is_never_without_its_event(world: World) -> None:
         (delivery,) = await trip.send("u@a.test")
         added = [event.fact for event in await trip.events(delivery, EventKind.SUPPRESSION_ADDED)]
     assert {"account", "global"} == {fact.list for fact in added if isinstance(fact, SuppressionAdded)}
+
+
+async def test_a_provider_that_disowns_those_it_knew_yesterday_is_not_believed(world: World) -> None:
+    """550 5.1.1 for many recipients who took mail lately is the provider's fault: none of them stays on a list."""
+    known = [f"u{number}@a.test" for number in range(6)]
+    async with received(world, Script()) as (trip, _):
+        await trip.send(*known)
+    world.at += DAY
+    gone = Script(
+        rules=(Rule(stage=Stage.RCPT, reply="550 5.1.1 The email account that you tried to reach does not exist"),)
+    )
+    async with received(world, gone) as (trip, _):
+        for who in known:
+            await trip.send(who)
+    for owner in (ACCOUNT, GLOBAL):
+        assert [] == await world.store.suppressions(owner)

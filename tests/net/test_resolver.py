@@ -199,3 +199,20 @@ def test_what_is_no_server(text: str) -> None:
     """The error names the value."""
     with pytest.raises(ValueError, match="DNS server"):
         parse_server(text)
+
+
+class Ancient(LabDns):
+    """Answers FORMERR to whatever carries an OPT record, as servers from before EDNS do."""
+
+    def answer(self, wire: bytes, *, limit: int | None) -> bytes | None:
+        if wire[10:12] == b"\x00\x00":
+            return super().answer(wire, limit=limit)
+        return wire[:2] + b"\x81\x81" + wire[4:6] + b"\x00" * 6 + wire[12:-11]
+
+
+async def test_a_server_from_before_edns_is_asked_again_without() -> None:
+    """RFC 6891 §7: else all mail behind such a server, or firewall, would wait for ever."""
+    async with Ancient(ZONES) as dns:
+        resolver = Resolver([dns.address], patience=1.0, rounds=1)
+        assert AnswerStatus.OK is (await resolver.mx("b.test")).status
+        assert AnswerStatus.NXDOMAIN is (await resolver.mx("nodomain.test")).status

@@ -10,10 +10,10 @@ def test_the_december_2020_shape() -> None:
     found = []
     for number in range(4):
         heard.answered("google", number)
-        found.append(heard.refused("google", f"u{number}@gmail.example", number))
-    assert [None, None, ("u0@gmail.example", "u1@gmail.example")] == found[:3]
+        found.append(heard.refused("google", ("a", f"u{number}@gmail.example"), number))
+    assert [None, None, (("a", "u0@gmail.example"), ("a", "u1@gmail.example"))] == found[:3]
     assert found[3] is not None
-    assert heard.refused("yahoo", "x@yahoo.example", 4) is None
+    assert heard.refused("yahoo", ("a", "x@yahoo.example"), 4) is None
 
 
 def test_a_large_list_is_no_incident() -> None:
@@ -21,16 +21,16 @@ def test_a_large_list_is_no_incident() -> None:
     heard = FalseRejects()
     for number in range(1_000):
         heard.answered("google", number)
-    assert [None] * 3 == [heard.refused("google", f"u{number}@gmail.example", 1_000) for number in range(3)]
+    assert [None] * 3 == [heard.refused("google", ("a", f"u{number}@gmail.example"), 1_000) for number in range(3)]
 
 
 def test_the_suspicion_ends() -> None:
     """An hour after the last such refusal the next one is believed again."""
     heard = FalseRejects()
     for number in range(3):
-        heard.refused("google", f"u{number}@gmail.example", number)
-    assert heard.refused("google", "later@gmail.example", 30 * MINUTE) is not None
-    assert heard.refused("google", "much-later@gmail.example", 2 * HOUR) is None
+        heard.refused("google", ("a", f"u{number}@gmail.example"), number)
+    assert heard.refused("google", ("a", "later@gmail.example"), 30 * MINUTE) is not None
+    assert heard.refused("google", ("a", "much-later@gmail.example"), 2 * HOUR) is None
 
 
 def test_who_is_known() -> None:

@@ -25,7 +25,7 @@ from waybill.deliver.itinerary import Itinerary
 from waybill.deliver.pool import Lease, Pool
 from waybill.deliver.provider import Site, Sites, plain_site
 from waybill.deliver.route import NoRoute, Route, Router
-from waybill.deliver.sources import Hold, Sources
+from waybill.deliver.sources import Hold, Sources, same_each_time
 from waybill.deliver.tls_policy import OPPORTUNISTIC, HostPolicy, TlsPolicies
 from waybill.model.clock import SECOND, Clock, Instant, rfc3339
 from waybill.model.outcome import Attempt, Line, Outcome, Reply, Speaker
@@ -89,7 +89,7 @@ class Deliverer:
             self._note(course, senders.text)
             held = NoRoute(failure=Failure.NO_SOURCE, text=senders.text)
             return self._finish(course, self._classify(no_route_evidence(course, held)))
-        course.senders = senders
+        course.senders = same_each_time(senders, parcel.delivery_id)
         return self._finish(course, await self._try_hosts(course, route))
 
     async def site(self, domain: str) -> Site:

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from waybill.deliver.config import Source
 from waybill.deliver.warm_up import CURVE
 from waybill.model.clock import DAY, MINUTE, Instant
+from waybill.model.ip import is_loopback
 from waybill.model.record import record
 from waybill.model.resource import DedicatedIp
 
@@ -135,6 +136,17 @@ class Sources:
                 f"{source.ip} (day {CURVE.day(begun, now)} of {CURVE.days}) may send {CURVE.cap(begun, now)} messages to {site} today"
             )
         return f"Every address that this message may go from is warming up and has used its day: {'; '.join(parts)}"
+
+
+def same_each_time(senders: Sequence[Source], delivery_id: int) -> tuple[Source, ...]:
+    """One address of each kind: every attempt of a delivery gets the same, as long as the same may be used.
+
+    Greylisting remembers address, sender and recipient; a retry from another address begins it anew.
+    """
+    kinds: dict[tuple[bool, bool], list[Source]] = {}
+    for source in senders:
+        kinds.setdefault((source.is_v6, is_loopback(source.ip)), []).append(source)
+    return tuple(members[delivery_id % len(members)] for members in kinds.values())
 
 
 def _empty(pool: str | None) -> str:

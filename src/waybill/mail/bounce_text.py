@@ -46,11 +46,16 @@ _EXPIRED = re.compile(r"\b(?:too long|expired|giv(?:en|ing) up|for \d+ (?:hours|
 
 def looks_like_bounce(parts: Parts) -> bool:
     """Whether sender, subject or words say that something was not delivered."""
+    return is_from_mailer(parts) or _WORDS.search(parts.human[:20_000]) is not None
+
+
+def is_from_mailer(parts: Parts) -> bool:
+    """Whether sender or subject say so. What a person has written about an absence may have any words in it."""
     if parts.header("x-failed-recipients"):
         return True
     if parts.header("return-path") == "<>" or _DAEMON.search(parts.header("from")):
         return True
-    return _SUBJECT.search(parts.subject) is not None or _WORDS.search(parts.human[:20_000]) is not None
+    return _SUBJECT.search(parts.subject) is not None
 
 
 def says_delayed(parts: Parts) -> bool:

@@ -11,7 +11,13 @@ from dataclasses import dataclass, replace
 from email.message import Message
 from typing import Literal, TypeAlias
 
-from waybill.mail.bounce_text import failures_in_text, looks_like_bounce, says_delayed, with_words_beside
+from waybill.mail.bounce_text import (
+    failures_in_text,
+    is_from_mailer,
+    looks_like_bounce,
+    says_delayed,
+    with_words_beside,
+)
 from waybill.mail.delivery_status import (
     ReportedRecipient,
     StatusReport,
@@ -160,7 +166,7 @@ def _aggregate_kind(parts: Parts) -> Kind | None:
 
 
 def _is_auto_reply(parts: Parts, base: Report) -> bool:
-    if base.auto_submitted == "auto-replied" and not looks_like_bounce(parts):
+    if base.auto_submitted == "auto-replied" and not is_from_mailer(parts):
         return True
     if parts.header("precedence").strip().lower() in _AUTO_PRECEDENCE:
         return True

@@ -40,6 +40,7 @@ class AnswerStatus(StrEnum):
     REFUSED = "refused"  # or another response code that says no
     TIMEOUT = "timeout"
     FAILED = "failed"  # no server could be reached, or what it said is no DNS
+    NO_EDNS = "no_edns"  # it does not understand EDNS, and is asked again without; never the last word
     BAD_NAME = "bad_name"  # what was asked for is no domain name
 
     @property
@@ -265,6 +266,8 @@ class Resolver:
         answer = Answer(name=name, kind=kind, status=AnswerStatus.FAILED, text="No DNS server is configured")
         for server in servers * self._rounds:
             answer = await self._ask_server(server, qname, kind)
+            if answer.status is AnswerStatus.NO_EDNS:  # RFC 6891 §7: an old server, or a firewall in front of it
+                answer = await self._ask_server(server, qname, kind, edns=False)
             if answer.status.definite:
                 break
         return answer
@@ -277,9 +280,11 @@ class Resolver:
                 return (server,)
         return self._servers
 
-    async def _ask_server(self, server: Server, qname: dns.name.Name, kind: str) -> Answer:
+    async def _ask_server(self, server: Server, qname: dns.name.Name, kind: str, *, edns: bool = True) -> Answer:
         name = qname.to_text(omit_final_dot=True)
-        query = dns.message.make_query(qname, kind, use_edns=0, payload=1232, id=random.SystemRandom().getrandbits(16))
+        query = dns.message.make_query(qname, kind, id=random.SystemRandom().getrandbits(16))
+        if edns:
+            query.use_edns(0, payload=1232)
         if is_loopback(server.ip):  # RFC 6840 §5.7: whether it was checked is all we want to know, not the signatures
             query.flags |= dns.flags.AD
         try:
@@ -298,6 +303,9 @@ class Resolver:
         except (OSError, dns.exception.DNSException, EOFError) as error:
             text = f"{server} could not be asked for {name} {kind}: {error or type(error).__name__}"
             return Answer(name=name, kind=kind, status=AnswerStatus.FAILED, text=text, ttl=FAILURE_TTL)
+        if edns and response.rcode() in (dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS):
+            text = f"{server} answered {dns.rcode.to_text(response.rcode())} for {name} {kind} asked with EDNS"
+            return Answer(name=name, kind=kind, status=AnswerStatus.NO_EDNS, text=text, ttl=FAILURE_TTL)
         return _read(response, server, name, kind)
 
 

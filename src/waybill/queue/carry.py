@@ -2,16 +2,19 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from waybill.deliver.attempt import Parcel
 from waybill.deliver.sources import pool_of
 from waybill.mail.dkim import signing_domains
 from waybill.mail.return_path import encode as return_path
+from waybill.model.address import comparable
 from waybill.model.cause import Cause
 from waybill.model.event import Held
-from waybill.model.outcome import Attempt, Result
+from waybill.model.outcome import Attempt, Line, Result, Speaker
 from waybill.model.resource import INSTALLATION, Account, ConfigurationSet
 from waybill.queue.config import QueueConfig, QueueParts
+from waybill.queue.false_reject import WINDOW, FalseRejects, is_known_good
 from waybill.queue.holding import Holder, Stop
 from waybill.queue.lanes import Lane
 from waybill.queue.schedule import next_attempt
@@ -24,6 +27,7 @@ log = logging.getLogger(__name__)
 
 RETURN_PATH_PURPOSE = "return-path"
 
+NOBODY = "nobody is suppressed for it"
 _NO_SOURCE = "failure-no-source"
 
 
@@ -44,6 +48,7 @@ class Carrier:
         self._holder = holder
         self._trouble = trouble
         self._ended = ended
+        self._heard = FalseRejects()
         self._secret = parts.store.secret(RETURN_PATH_PURPOSE)
 
     async def carry(self, claim: Claim, lane: Lane) -> None:
@@ -57,6 +62,7 @@ class Carrier:
         if attempt.outcome.rule == _NO_SOURCE and await self._is_held(claim, lane, pool):
             parts.journal.end(delivery.id)  # others have used up what was left in the meantime
             return
+        attempt = await self._doubted(claim, lane, attempt)
         self._ended(claim, lane, attempt)
         await self._settle(claim, lane, attempt, configuration_set, dkim_header)
         parts.journal.end(delivery.id)
@@ -71,6 +77,34 @@ class Carrier:
         told = delivery.cause is Cause.HELD_BY_WAYBILL and delivery.updated_at + self._config.lease * 20 > now
         await self._holder.hold(claim, lane, Stop(held=held, since=now, cause=None), tell=not told)
         return True
+
+    async def _doubted(self, claim: Claim, lane: Lane, attempt: Attempt) -> Attempt:
+        """The attempt; a refusal that cannot be true suppresses nobody, and those just before it are put right."""
+        outcome, site, at = attempt.outcome, lane.site.name, attempt.ended_at
+        if outcome.result is not Result.DEFERRED:
+            self._heard.answered(site, at)
+        if not outcome.suppress:
+            return attempt
+        delivery, store = claim.delivery, self._parts.store
+        history = await store.history(delivery, at)
+        if not is_known_good(history.last_delivered_to_address, at):
+            return attempt
+        earlier = self._heard.refused(site, (delivery.account, comparable(delivery.recipient)), at)
+        if earlier is None:
+            return attempt
+        log.warning("refusal_not_believed site=%s message_id=%s rule=%s", site, delivery.message_id, outcome.rule)
+        for account, address in earlier:
+            for entry in await store.suppressed(account, (address,), at):
+                if entry.author == f"rule:{outcome.rule}" and entry.at > at - WINDOW:
+                    await store.unsuppress(entry.account, entry.address)
+        note = Line(
+            at=at, who=Speaker.NOTE, text=f"{site} disowns several recipients whose mail it took lately: {NOBODY}"
+        )
+        return replace(
+            attempt,
+            outcome=replace(outcome, suppress=False, confidence="likely"),
+            transcript=(*attempt.transcript, note),
+        )
 
     async def _attempt(
         self, claim: Claim, configuration_set: ConfigurationSet | None, pool: str | None

@@ -6,6 +6,7 @@ suppression lists. While a site is suspected of that, no refusal of a recipient 
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from waybill.model.clock import DAY, MINUTE, Instant
 
@@ -17,6 +18,9 @@ REFUSED = 3
 SHARE = 0.2
 """Suspected: so many known recipients refused within the window, and so large a share of all that the site answered."""
 
+Known: TypeAlias = tuple[str, str]
+"""An account and the address of a recipient that took mail from it."""
+
 SUSPECTED_FOR = 60 * MINUTE
 _MOST_SITES = 1_000
 _MOST_ANSWERS = 2_000
@@ -25,7 +29,7 @@ _MOST_ANSWERS = 2_000
 @dataclass(kw_only=True, slots=True)
 class _Site:
     answers: deque[Instant] = field(default_factory=lambda: deque(maxlen=_MOST_ANSWERS))
-    refused: OrderedDict[str, Instant] = field(default_factory=OrderedDict)
+    refused: OrderedDict[Known, Instant] = field(default_factory=OrderedDict)
     suspected_until: Instant = 0
 
 
@@ -39,7 +43,7 @@ class FalseRejects:
         """The site took a message, or refused one for good."""
         self._of(site).answers.append(at)
 
-    def refused(self, site: str, recipient: str, at: Instant) -> tuple[str, ...] | None:
+    def refused(self, site: str, recipient: Known, at: Instant) -> tuple[Known, ...] | None:
         """A known recipient was refused as one that does not exist.
 
         None while nothing speaks against it; else the recipients refused before in the window, for what was made of their refusals
