@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check format lint types layers tests docs check-docs models lock wheel bench clean
+.PHONY: help demo serve test check format lint types layers tests docs check-docs models lock wheel bench bench-peers clean
 
 define make-venv
 @test -n "$(PYTHON)" || { echo "No Python 3.11 or later was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -78,6 +78,9 @@ wheel: $(VENV)/development ## Builds the wheel into dist/
 
 bench: $(VENV)/development ## Measures throughput and latency on this machine
 	$(BIN)/python bench/throughput.py
+
+bench-peers: $(VENV)/development ## The same beside Postfix and Postfix + OpenDKIM; needs root and both
+	$(BIN)/python bench/peers.py
 
 clean: ## Removes what the targets above have made
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
