@@ -1,7 +1,7 @@
 """The way of one attempt through the hosts of a route: one address after the other, those that failed a moment ago last."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from waybill.deliver.config import Source
 from waybill.deliver.hosts import FailedHosts
@@ -24,7 +24,7 @@ class Itinerary:
         route: Route,
         senders: Sequence[Source],
         failed: FailedHosts,
-        idle: Sequence[Target],
+        idle: Iterable[Target],
         told: list[str],
     ) -> None:
         self._router = router

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -73,10 +73,10 @@ class Pool:
         self._sweep: asyncio.TimerHandle | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
-    def idle(self, site: str) -> list[Target]:
-        """The targets at the site to which a connection is open and free, the one used last first."""
+    def idle(self, site: str) -> Iterator[Target]:
+        """The targets at the site to which a connection is open and free, the one used last first; to be read at once."""
         place = self._places.get(site)
-        return [each.target for each in reversed(place.idle)] if place is not None else []
+        return (each.target for each in reversed(place.idle)) if place is not None else iter(())
 
     def connected(self, target: Target, site: str) -> bool:
         """Whether another connection to the target's address is open."""
@@ -208,8 +208,10 @@ def _call_next(place: _Place, free: Target | None = None) -> None:
 
     Others do not wait for ever: a connection is left after so many messages, and then they come first.
     """
-    waiting = [turn for turn in place.waiting if not turn.called.done()]
-    if waiting:
-        turn = next((turn for turn in waiting if turn.target == free), waiting[0])
-        place.waiting.remove(turn)
-        turn.called.set_result(None)
+    waiting = (turn for turn in place.waiting if not turn.called.done())
+    first = next(waiting, None)
+    if first is None:
+        return
+    turn = first if first.target == free else next((turn for turn in waiting if turn.target == free), first)
+    place.waiting.remove(turn)
+    turn.called.set_result(None)

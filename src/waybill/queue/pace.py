@@ -9,9 +9,6 @@ from waybill.model.outcome import Attempt, Outcome, Result, Stage
 from waybill.model.record import record
 from waybill.queue.bucket import Bucket
 
-MOST_AT_ONCE = 100
-"""Attempts at once to a site that is no known provider: one that answers slowly leaves the other places to others."""
-
 FIRST_AT_ONCE = 20
 """Attempts at once to a site of which nothing is known yet."""
 

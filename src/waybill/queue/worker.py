@@ -18,7 +18,7 @@ from waybill.queue.config import QueueConfig as QueueConfig
 from waybill.queue.config import QueueParts as QueueParts
 from waybill.queue.holding import Holder
 from waybill.queue.lanes import Lane, Lanes
-from waybill.queue.pace import MOST_AT_ONCE, Pace, PaceNote, Turn
+from waybill.queue.pace import Pace, PaceNote, Turn
 from waybill.queue.suspended import Suspensions
 from waybill.queue.suspensions import SUSPENSION_RULES, SuspensionCounts
 from waybill.queue.sweep import Sweeper
@@ -199,7 +199,7 @@ class Queue:
         lane = self._lanes.lane(name)
         if lane is None:
             workers = self._config.workers
-            most = site.share(workers) if site.provider is not None else MOST_AT_ONCE
+            most = site.share(workers)
             per_second = None if site.per_second is None else site.per_second / workers
             pace = Pace(name, most=most, per_second=per_second, first_rest=self._first_rest)
             lane = Lane(site, pace, played=self._config.is_played(name))
