@@ -5,6 +5,9 @@ from math import ceil
 from waybill.model.clock import SECOND, Instant
 
 
+_WHOLE = 1 - 1e-9  # what sums of fractions of one come to
+
+
 class Bucket:
     """``burst`` may begin at once after a pause. Time comes in as an argument."""
 
@@ -19,7 +22,7 @@ class Bucket:
     def ready_at(self, now: Instant) -> Instant:
         """When the next may begin: ``now`` or later."""
         self._fill(now)
-        if self._left >= 1:
+        if self._left >= _WHOLE:
             return now
         return now + max(1, ceil((1 - self._left) / self.per_second * SECOND))
 
