@@ -273,7 +273,12 @@ def _check_flat(course: Course) -> dict[str, Any]:
         course.faults.append(f"memory grew from {mib[0]:.0f} to {mib[1]:.0f} MiB")
     if descriptors[1] > descriptors[0] + MORE_DESCRIPTORS:
         course.faults.append(f"descriptors grew from {descriptors[0]:.0f} to {descriptors[1]:.0f}")
-    return {"mib": [round(each, 1) for each in mib], "descriptors": [round(each) for each in descriptors]}
+    minutes = course.samples[:: round(60 / SAMPLE_EVERY)]
+    return {
+        "mib": [round(each, 1) for each in mib],
+        "mib_by_minute": [round(sample.mib) for sample in minutes],
+        "descriptors": [round(each) for each in descriptors],
+    }
 
 
 def main() -> None:

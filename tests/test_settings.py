@@ -273,6 +273,7 @@ def test_any_value_is_taken_or_refused_in_words(field: Any, value: object) -> No
     [
         ("[submission]\ntls_cert = '{junk}'\ntls_key = '{junk}'", "they must be PEM files of a certificate chain"),
         ("[inbound]\ntls_cert = '{junk}'\ntls_key = '{junk}'", "inbound.tls_cert = "),
+        ("[delivery]\nca_file = '{junk}'", "delivery.ca_file = "),
         ("[publish]\nca_file = '{junk}'", "it must be a PEM file of certificates"),
         ("[publish]\nfile = '{junk}/events.jsonl'", "it must be a file in a folder that exists"),
         ("[publish]\nfile = '/'", "it must be a file in a folder that exists"),

@@ -36,9 +36,9 @@ def test_unknown_words_show_what_they_are_counted_by(run: Run) -> None:
 
 
 def test_many_replies_are_read_from_standard_input(run: Run) -> None:
-    """Plain lines and JSON lines, one object a line; empty lines are none."""
+    """Plain lines and JSON lines, one object a line; empty lines at the end are none."""
     given = (
-        '421 4.3.2 busy\r\n\n{"reply": "550 5.1.1 no such user", "mx": "mx.b.example"}\n{"reply": "x", "mx": null}\n'
+        '421 4.3.2 busy\r\n{"reply": "550 5.1.1 no such user", "mx": "mx.b.example"}\n{"reply": "x", "mx": null}\n\n \n'
     )
     told = [json.loads(line) for line in run("classify", given=given).splitlines()]
     assert ["421 4.3.2 busy", "550 5.1.1 no such user", "x"] == [row["reply"] for row in told]
@@ -46,13 +46,34 @@ def test_many_replies_are_read_from_standard_input(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ['{"reply"', '{"mx": "a"}', '{"reply": 550}', '{"reply": "550", "mx": 1}', '{"a":[' * 9_999]
+    ("line", "fault"),
+    [
+        ("", "the line is blank"),
+        (" \t", "the line is blank"),
+        ('{"reply"', 'not of the form {"reply": "550 …", "mx": "host or null"}'),
+        ('{"mx": "a"}', 'not of the form {"reply": "550 …", "mx": "host or null"}'),
+        ('{"a":[' * 9_999, 'not of the form {"reply": "550 …", "mx": "host or null"}'),
+        ('{"reply": 550}', "reply must be a text, and mx a text or null"),
+        ('{"reply": "550", "mx": 1}', "reply must be a text, and mx a text or null"),
+        ('{"reply": " "}', "reply is blank"),
+    ],
 )
-def test_a_wrong_line_is_named(line: str) -> None:
-    """The line's number and the form that is allowed."""
-    result = CliRunner().invoke(cli, ["classify"], input=f"550 first\n{line}\n", catch_exceptions=False)
-    assert (2, 1) == (result.exit_code, len(result.stdout.splitlines()))
-    assert result.stderr.startswith("waybill: line 2: ")
+def test_a_line_without_a_reply_is_answered_and_the_rest_read(line: str, fault: str) -> None:
+    """One object a line, so that lines and objects can be put side by side; the exit code tells that one was wrong."""
+    result = CliRunner().invoke(cli, ["classify"], input=f"550 first\n{line}\n550 last\n", catch_exceptions=False)
+    told = [json.loads(each) for each in result.stdout.splitlines()]
+    assert ["550 first", line, "550 last"] == [row["reply"] for row in told]
+    assert [None, fault, None] == [row.get("error") for row in told]
+    assert {"reply", "error"} == told[1].keys()
+    assert 2 == result.exit_code
+    assert "waybill: line 2: no reply; the objects of these lines have the field error\n" == result.stderr
+
+
+def test_many_wrong_lines_are_counted() -> None:
+    """One line of error for all of them."""
+    result = CliRunner().invoke(cli, ["classify"], input="\n{\n\n550 x\n\n", catch_exceptions=False)
+    assert (2, 4) == (result.exit_code, len(result.stdout.splitlines()))
+    assert result.stderr.startswith("waybill: line 1, and 2 more: no reply")
 
 
 def test_bytes_that_are_no_text_are_read_as_such(run: Run) -> None:

@@ -4,17 +4,18 @@ import asyncio
 import shlex
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 from tests.cli.conftest import Run, rows
 from tests.store.builders import accepted, attempted
 from waybill.model.clock import DAY, HOUR, MINUTE, now
-from waybill.model.event import EventKind
+from waybill.model.event import EventKind, Held
 from waybill.model.message import Delivery, Status
-from waybill.model.resource import INSTALLATION, Suspension
+from waybill.model.resource import EVERY_SITE, INSTALLATION, Probe, Suspension
 from waybill.store.protocol import Store
+from waybill.store.queueing import Selection
 from waybill.store.sqlite import open_sqlite
 
 T = TypeVar("T")
@@ -129,7 +130,8 @@ def test_holding_for_a_while(run: Run, mail: list[Delivery]) -> None:
     later = "2999-01-01T00:00:00.000Z"
     done = rows(run("queue", "hold", "--all", "--until", later, "--json"))
     assert (3, 1, later) == (done["held"], done["in_hand"], done["until"])
-    assert {"released": 3, "resumed": [], "suspended": []} == rows(run("queue", "release", "--all", "--json"))
+    done = rows(run("queue", "release", "--all", "--json"))
+    assert {"released": 3, "resumed": [], "suspended": [], "probed": [], "known": True} == done
 
 
 def test_suspending_a_site(run: Run, mail: list[Delivery], on_store: OnStore[Suspension | None]) -> None:
@@ -161,9 +163,8 @@ def test_suspending_before_any_mail_waits(run: Run) -> None:
     """A site can be suspended although nothing waits for it, and ``release --site`` resumes it."""
     run("keys", "create")
     assert "0 recipients are held" in run("queue", "hold", "--site", "google")
-    assert {"released": 0, "resumed": ["google"], "suspended": []} == rows(
-        run("queue", "release", "--site", "google", "--json")
-    )
+    done = rows(run("queue", "release", "--site", "google", "--json"))
+    assert {"released": 0, "resumed": ["google"], "suspended": [], "probed": [], "known": True} == done
 
 
 def test_a_domain_is_no_site(run: Run, mail: list[Delivery]) -> None:
@@ -176,12 +177,91 @@ def test_a_domain_is_no_site(run: Run, mail: list[Delivery]) -> None:
 
 def test_retrying_now(run: Run, mail: list[Delivery]) -> None:
     """What waits for a later attempt is due at once; what is held stays so, and it is said."""
-    assert {"due": 1, "held": 0, "in_hand": 0} == rows(run("queue", "retry-now", "--site", "google", "--json"))
+    done = rows(run("queue", "retry-now", "--site", "google", "--json"))
+    assert {"due": 1, "held": 0, "in_hand": 0, "probed": []} == done
     run("queue", "hold", "--domain", "two.example")
     text = run("queue", "retry-now", "--domain", "two.example")
     assert "0 recipients are due now.\n1 recipient is still held; to end that: " in text
     assert "waybill queue release --domain two.example" in text
     assert "no mail that waits fits that" in run("queue", "retry-now", "--domain", "x.example", code=4)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("release", "--site", "mx.dead.example"),
+        ("release", "--message", ""),
+        ("retry-now", "--domain", "dead.example"),
+        ("retry-now", "--site", "mx.dead.example"),
+        ("resume", "mx.dead.example"),
+    ],
+    ids=" ".join,
+)
+def test_mail_for_servers_that_nobody_answered_for_is_tried_again(
+    command: tuple[str, ...], run: Run, on_store: OnStore[Any]
+) -> None:
+    """It is due, and the workers are told to end their rest at its site, and at no other."""
+
+    async def fill(store: Store) -> Delivery:
+        at = now()
+        await store.remember_sites({"dead.example": "mx.dead.example", "other.example": "mx.other.example"})
+        (delivery,) = await accepted(store, at, "a@dead.example")
+        await accepted(store, at, "b@other.example")
+        held = Held(limit="unreachable", by="rule:unreachable-destination", text="Nobody answers", until=at + HOUR)
+        await store.hold(Selection(), held, now=at, limit=10)
+        return delivery
+
+    delivery = on_store(fill)
+    text = run("queue", *(word or delivery.message_id for word in command))
+    assert "1 recipient is" in text.splitlines()[0]
+    assert "due now" in text.splitlines()[0]
+    assert "Nobody had answered for mx.dead.example: one message is tried at once" in text.splitlines()[-1]
+    (probe,) = on_store(lambda store: store.scan(Probe, INSTALLATION))
+    assert ("mx.dead.example", "operator") == (probe.name, probe.by)
+    (other,) = rows(run("queue", "list", "--held", "--json"))
+    assert "b@other.example" == other["recipient"]
+
+
+def test_all_of_it_is_tried_again(run: Run, on_store: OnStore[Any]) -> None:
+    """With ``--all`` every rest ends; what is held for another reason stays so, and the command that ends it is printed."""
+
+    async def fill(store: Store) -> None:
+        at = now()
+        await accepted(store, at, "a@dead.example")
+        await accepted(store, at, "b@other.example")
+        held = Held(limit="unreachable", by="rule:unreachable-destination", text="Nobody answers", until=at + HOUR)
+        await store.hold(Selection(domain="dead.example"), held, now=at, limit=10)
+        by_hand = Held(limit="operator", by="operator", text="Held by hand", until=None)
+        await store.hold(Selection(domain="other.example"), by_hand, now=at, limit=10)
+
+    on_store(fill)
+    text = run("queue", "retry-now", "--all")
+    assert text.startswith(
+        "1 recipient is due now.\n1 recipient is still held; to end that: waybill queue release --all\n"
+    )
+    (probe,) = on_store(lambda store: store.scan(Probe, INSTALLATION))
+    assert EVERY_SITE == probe.name
+    assert "1 recipient is released" in run("queue", "release", "--all")
+
+
+def test_a_site_that_nobody_knows(run: Run, mail: list[Delivery]) -> None:
+    """It may be held, for mail to come; but it is said, and nothing is promised of its end."""
+    assert "Mail to google is suspended until somebody resumes it.\n" in run("queue", "hold", "--site", "google")
+    text = run("queue", "hold", "--site", "gogle")
+    unknown = "no mail to a site of this name has been seen; its name must be one that `waybill queue list` shows"
+    assert f"Mail to gogle is suspended until somebody resumes it; but {unknown}" in text
+    text = run("queue", "release", "--site", "gogle")
+    assert text.startswith(f"The suspension of gogle has ended; {unknown}")
+    assert unknown in run("queue", "release", "--site", "gogle", code=4)
+    assert f"gogle is not suspended: {unknown}" in run("queue", "resume", "gogle", code=4)
+
+
+def test_a_site_of_former_mail_is_known(run: Run, on_store: OnStore[None]) -> None:
+    """Nothing waits for it now, but mail has gone there."""
+    on_store(lambda store: store.remember_sites({"one.example": "mx.one.example"}))
+    assert "no mail to a site" not in run("queue", "hold", "--site", "mx.one.example")
+    assert "no mail to a site" not in run("queue", "hold", "--site", "yahoo")
+    assert "Mail to mx.one.example goes again." in run("queue", "resume", "mx.one.example")
 
 
 def test_a_rules_suspension_is_shown_with_its_reply(run: Run, on_store: OnStore[None]) -> None:
@@ -220,7 +300,7 @@ def test_a_rules_suspension_is_shown_with_its_reply(run: Run, on_store: OnStore[
         (("release", "--all", "--domain", "x.example"), "say which mail"),
         (("hold", "--all", "--cause", "bad_luck"), "--cause 'bad_luck' is not allowed"),
         (("hold", "--all", "--for", "soon"), "--for must be a duration"),
-        (("hold", "--all", "--until", "soon"), "--until: "),
+        (("hold", "--all", "--until", "soon"), "--until 'soon' is not allowed; it must be a time"),
         (("hold", "--all", "--until", "2020-01-01T00:00:00Z"), "--until 2020-01-01T00:00:00Z is in the past"),
         (("hold", "--all", "--until", "2999-01-01T00:00:00Z", "--for", "1h"), "give --until or --for, not both"),
     ],

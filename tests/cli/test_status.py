@@ -1,11 +1,19 @@
 """``waybill status``: what is in trouble, and what merely waits."""
 
 import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
 
 from tests.cli.conftest import Run, rows
 from tests.store.builders import accepted, attempted
+from waybill.cli import cli
 from waybill.model.clock import HOUR, Instant, now
 from waybill.model.message import Status
+from waybill.serve.health import SUPERVISOR, HealthPage, PartHealth, ProcessHealth, State
 from waybill.store.open import open_store
 
 
@@ -51,3 +59,49 @@ def test_a_message_that_was_never_attempted_is_a_failure_too(run: Run) -> None:
     """The first attempt is due at once."""
     asyncio.run(accept(now() - HOUR))
     run("status", code=1)
+
+
+def say(place: int, *, ago: float = 0, stopped: bool = False, **parts: PartHealth) -> None:
+    """A process of the service says how it is, so many seconds ago."""
+    page = HealthPage(Path("waybill.db.health"), place)
+    beat = time.monotonic() - ago
+    page.write(
+        ProcessHealth(name=f"w{place}", pid=1, started_at=now(), at=now(), beat=beat, stopped=stopped, parts=parts)
+    )
+    page.close()
+
+
+@pytest.mark.parametrize("life", ["runs", "was killed", "was stopped"])
+def test_a_store_that_is_gone_is_a_failure(life: str, run: Run) -> None:
+    """Where a service has run, nobody is told to begin anew: the store is failing, in words, and exit 1."""
+    run("keys", "create")
+    lives: dict[str, dict[str, Any]] = {"runs": {}, "was killed": {"ago": 60.0}, "was stopped": {"stopped": True}}
+    how = lives[life]
+    say(SUPERVISOR, **how, workers=PartHealth(state=State.OK, evidence="1 worker"))
+    failing = PartHealth(state=State.FAILING, evidence="the store's file was moved", since=now())
+    say(0, **how, store=failing, disk=PartHealth(state=State.OK, evidence="9 GB free"))
+    Path("waybill.db").rename("elsewhere.db")
+    run("status", code=1)
+    shown = CliRunner().invoke(cli, ["status"]).stdout
+    assert "store        failing    its file waybill.db is gone, and a service has run on it: put it back" in shown
+    assert "recipients   not known: the store cannot be read" in shown
+    assert "makes it at its first start" not in shown
+    document = rows(CliRunner().invoke(cli, ["status", "--json"]).stdout)
+    service = {"runs": "ok", "was killed": "failing", "was stopped": "degraded"}[life]
+    assert (service, "failing") == (document["parts"]["service"]["state"], document["parts"]["store"]["state"])
+    assert (life == "runs") is ("disk" in document["parts"])
+    assert not Path("waybill.db").exists()
+
+
+def test_a_store_that_cannot_be_opened_is_a_failure_of_a_service_that_ran(run: Run) -> None:
+    """Its own words stand then."""
+    run("keys", "create")
+    say(SUPERVISOR, ago=60)
+    Path("waybill.db").write_bytes(b"no database at all, but some other file" * 100)
+    run("status", code=1)
+    assert "store        failing    " in CliRunner().invoke(cli, ["status"]).stdout
+
+
+def test_where_nothing_ever_was_there_is_no_status(run: Run) -> None:
+    """Neither a store nor a word of a service: exit 3."""
+    assert "there is no store at waybill.db" in run("status", code=3)

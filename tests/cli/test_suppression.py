@@ -43,7 +43,7 @@ def test_what_is_exported_can_be_imported(run: Run, tmp_path: Path) -> None:
         file.write_text(run("suppression", "export", "--format", form), "utf-8")
         for address in added:
             run("suppression", "remove", address)
-        assert "2 addresses added." in run("suppression", "import", str(file))
+        assert "2 addresses added, 0 replaced, 0 kept as they were.\n" == run("suppression", "import", str(file))
         listed = rows(run("suppression", "list", "--json"))
         assert added == {entry["emailAddress"]: entry["reason"] for entry in listed}
 
@@ -58,6 +58,27 @@ def test_what_is_exported_can_be_imported(run: Run, tmp_path: Path) -> None:
         ("[" * 10_000, "not of the form address,REASON"),
         ("{" + '"a":[' * 10_000, "not of the form {"),
         ('{"emailAddress": [], "reason": null}', "'[]' is not an address"),
+        (
+            '{"emailAddress": "a@b.example", "reason": "BOUNCE", "colour": 1}',
+            "'colour' is not a field of an entry; the ",
+        ),
+        (
+            '{"emailAddress": "a@b.example", "reason": "BOUNCE", "at": "yesterday"}',
+            "at 'yesterday' is not allowed; it ",
+        ),
+        (
+            '{"emailAddress": "a@b.example", "reason": "BOUNCE", "expires_at": 9}',
+            "expires_at '9' is not allowed; it must",
+        ),
+        ('{"emailAddress": "a@b.example", "reason": "BOUNCE", "cause": ["x"]}', "cause ['x'] is not allowed; docs/"),
+        ('{"emailAddress": "a@b.example", "reason": "BOUNCE", "event": true}', "event True is not allowed; it must be"),
+        (
+            '{"emailAddress": "a@b.example", "reason": "BOUNCE", "author": ""}',
+            "author '' is not allowed; it must be a ",
+        ),
+        ('{"emailAddress": "a@b.example", "reason": "BOUNCE", "diagnostic": "\\ud800"}', "diagnostic '\\ud800' is not"),
+        ('{"emailAddress": "\\ud800@b.example", "reason": "BOUNCE"}', "'\\ud800@b.example' is not an address"),
+        ("emailAddress,reason", "'emailAddress' is not an address"),
     ],
 )
 def test_a_wrong_line_is_named_and_nothing_is_added(line: str, fault: str, run: Run, tmp_path: Path) -> None:

@@ -69,7 +69,13 @@ def test_what_fits_comes_off(run: Run, options: tuple[str, ...], left: list[str]
     [
         ((), 2, "give either an ADDRESS, or at least one of"),
         (("a@b.example", "--rule", "user-unknown"), 2, "give either an ADDRESS, or at least one of"),
-        (("--since", "yesterday"), 2, "yesterday"),
+        (
+            ("--since", "yesterday"),
+            2,
+            "--since 'yesterday' is not allowed; it must be a time with its offset from UTC, such",
+        ),
+        (("--until", "2026-11-24T02:30:00"), 2, "--until '2026-11-24T02:30:00' is not allowed; it must be a time with"),
+        (("--until", "0001-01-01T00:00:00Z"), 2, "--until '0001-01-01T00:00:00Z' is not allowed"),
         (("--cause", "spite"), 2, "spite"),
         (("--rule", "nobody"), 4, "no entry of the account suppression list fits that"),
         (("--rule", "user-unknown", "--global"), 4, "no entry of the global suppression list fits that"),

@@ -99,7 +99,10 @@ async def test_the_next_host_after_a_network_failure() -> None:
     [
         {"CONNECT": b"421 4.3.2 busy\r\n"},
         {"CONNECT": DROP},
+        {"CONNECT": b"554 5.7.1 go away\r\n"},
         {"EHLO": b"451 4.3.0 later\r\n"},
+        {"EHLO": b"554 5.7.1 go away\r\n"},
+        {"MAIL": b"451 4.3.2 not now\r\n"},
         {"MAIL": DROP},
         {"RCPT": DROP},
         {"DATA": b"nonsense\r\n"},
@@ -115,14 +118,13 @@ async def test_the_next_address_after_a_host_that_cannot_be_spoken_to(first: dic
     async with scripted(says={verb: [answer, second]}) as server, delivering(server.port, zones) as setup:
         attempt = await setup.deliverer.attempt(PARCEL)
     assert (attempt.outcome.result, attempt.mx, len(attempt.hosts)) == (Result.DELIVERED, "mx2.b.test", 2)
-    assert server.contents == [CONTENT]
+    assert [CONTENT] == [content for content in server.contents if content]  # a DATA sent ahead is ended with nothing
 
 
 @pytest.mark.parametrize(
     ("verb", "answer"),
     [
-        ("CONNECT", b"554 5.7.1 you are listed\r\n"),
-        ("MAIL", b"451 4.7.1 later\r\n"),
+        ("MAIL", b"550 5.7.1 not from you\r\n"),
         ("RCPT", b"550 5.1.1 nobody\r\n"),
         ("RCPT", b"450 4.2.1 later\r\n"),
         ("MESSAGE", b"550 5.7.1 spam\r\n"),
@@ -142,6 +144,20 @@ async def test_the_first_definitive_answer_decides(verb: str, answer: bytes) -> 
         "127.0.0.1",
     )
     assert (server.connections, len(attempt.hosts)) == (1, 1)
+
+
+async def test_a_drop_at_starttls_is_a_failure_of_tls() -> None:
+    """It is tried once more in clear, where TLS is not required, and the record says why; where it is, it waits for TLS."""
+    offer = b"250-hi\r\n250 STARTTLS\r\n"
+    zones = {"b.test": ["MX 10 mx.b.test"], "mx.b.test": ["A 127.0.0.1"]}
+    async with scripted(EHLO=offer, STARTTLS=DROP) as server, delivering(server.port, zones) as setup:
+        attempt = await setup.deliverer.attempt(PARCEL)
+        required = await setup.deliverer.attempt(replace(PARCEL, tls_required=True))
+    assert Result.DELIVERED is attempt.outcome.result
+    assert attempt.clear_because is not None
+    assert "TLS was asked for and broke off" in attempt.clear_because
+    assert Result.DELIVERED is not required.outcome.result
+    assert Failure.TLS_FAILED is setup.verdicts.seen[-1].failure
 
 
 @pytest.mark.parametrize(("answer", "failure"), [(DROP, Failure.CONNECTION_LOST), (HANG, Failure.TIMEOUT)])

@@ -288,3 +288,17 @@ def test_a_relay_that_refuses_the_login_bounces_nothing(text: str) -> None:
         outcome.suppress,
         outcome.status[0],
     )
+
+
+@pytest.mark.parametrize("stage", [Stage.GREETING, Stage.EHLO])
+@pytest.mark.parametrize(
+    "words", ["554 5.3.2 System not accepting network messages", "554 5.7.1 192.0.2.1 is listed at zen.spamhaus.org"]
+)
+def test_at_the_door_nothing_that_passes_is_final(stage: Stage, words: str) -> None:
+    """A server that is closed, or shut to our IP, has not refused this message: it is tried again, whatever the code."""
+    outcome = classify(Evidence(stage=stage, recipient="a@b.test", reply=parse_reply(words), host="mx.b.test"))
+    assert (Result.DEFERRED, False) == (outcome.result, outcome.permanent)
+    assert (
+        Result.BOUNCED
+        is classify(Evidence(stage=Stage.RCPT, recipient="a@b.test", reply=parse_reply(words), host="mx.b.test")).result
+    )

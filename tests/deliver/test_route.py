@@ -212,7 +212,7 @@ async def test_everything_is_caught(resolver: Resolver) -> None:
 
 
 async def test_a_relay_gets_the_password_only_over_tls_it_can_trust(resolver: Resolver) -> None:
-    """A relay with credentials must show a good certificate, unless it is on a private network."""
+    """A relay with credentials must show a good certificate, unless it is on this machine."""
     config = DeliverConfig(hostname="us.test", relay="smtp://me:hush@bare.test:587")
     route = await router(resolver, config).route("b.test")
     assert isinstance(route, Route)
@@ -220,6 +220,13 @@ async def test_a_relay_gets_the_password_only_over_tls_it_can_trust(resolver: Re
     assert await router(resolver, config).targets(route, "bare.test", ()) == (
         Target(host="bare.test", ip="8.8.8.8", port=587, tls=TlsMode.REQUIRED, credentials=secret, verify=True),
     )
+    for private in ("10.1.2.3", "100.64.1.1", "[fd00::1]"):
+        beside = DeliverConfig(hostname="us.test", relay=f"smtp://me:hush@{private}", allow_private=True)
+        route = await router(resolver, beside).route("b.test")
+        assert isinstance(route, Route)
+        targets = await router(resolver, beside).targets(route, private.strip("[]"), ())
+        assert isinstance(targets, tuple)
+        assert [(TlsMode.REQUIRED, True)] == [(target.tls, target.verify) for target in targets]
     near = DeliverConfig(hostname="us.test", relay="smtp://me:hush@127.0.0.1:1025")
     route = await router(resolver, near).route("b.test")
     assert isinstance(route, Route)

@@ -1,8 +1,10 @@
 """Stories of mail that waits inside Waybill: held, released, forgotten, taken over."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
-from tests.explain.life import MESSAGE_ID, START, Life
+from tests.explain.life import MESSAGE_ID, START, Life, message
 from waybill.deliver.evidence import Failure
 from waybill.model.cause import Cause
 from waybill.model.clock import HOUR, MINUTE, SECOND, rfc3339
@@ -45,6 +47,22 @@ def _unreachable() -> Life:
     life.failed(Failure.CONNECTION_TIMEOUT, "Connecting to mx1.firma.example [192.0.2.7]:25 took over 30 s")
     life.wait_for_retry()
     return _dead(life, life.now + 15 * MINUTE).wait(4 * MINUTE)
+
+
+def _held_from_hand() -> Life:
+    """A worker had it in hand when the suspension began: it is due a moment after the end, with others before it."""
+    life = _suspended(_yahoo().wait(MINUTE))
+    assert life.delivery.next_at is not None
+    life.delivery = replace(life.delivery, next_at=life.delivery.next_at + 41 * SECOND)
+    return life.wait(10 * MINUTE)
+
+
+def _without_address(text: str, **changes: Any) -> Life:
+    """Its pool was empty when it was first asked for an address, and has been since."""
+    life = Life(message=message(**changes)).wait(SECOND)
+    life.held(text, life.now + MINUTE, limit="sending pool", by="sending-pool").wait(20 * MINUTE)
+    life.delivery = replace(life.delivery, next_at=life.now + 40 * SECOND)
+    return life
 
 
 def _by_hand(until: int | None = None) -> Life:
@@ -96,7 +114,20 @@ LIVES: dict[str, Callable[[], Life]] = {
     ),
     "held_by_waybill-suspension-never-tried": lambda: _suspended(_yahoo().wait(MINUTE)).wait(10 * MINUTE),
     "held_by_waybill-suspension-without-end": lambda: _suspended(_yahoo().wait(MINUTE), lasts=None).wait(10 * MINUTE),
+    "held_by_waybill-suspension-in-hand": _held_from_hand,
+    "held_by_waybill-empty-pool": lambda: _without_address(
+        "The pool marketing, which the configuration set sends from, has no address; its mail goes from no other",
+        configuration_set="newsletter",
+    ),
+    "held_by_waybill-no-pool": lambda: _without_address(
+        "Every source address is in a dedicated pool, and this message's configuration set names none"
+    ),
     "held_by_waybill-unreachable": _unreachable,
+    "held_by_waybill-untaken": lambda: _suspended(_yahoo().wait(MINUTE)).wait(2 * HOUR + MINUTE),
+    "queued-untaken": lambda: Life().wait(14 * SECOND),
+    "greylisted-untaken": lambda: (
+        Life().answered("451 4.7.1 Greylisted, try again later").wait_for_retry().wait(2 * MINUTE)
+    ),
     "held_by_waybill-by-hand": lambda: _by_hand().wait(3 * HOUR),
     "held_by_waybill-by-hand-for-a-while": lambda: _by_hand(START + 4 * HOUR).wait(3 * HOUR),
     "queued-released": lambda: _by_hand().wait(3 * HOUR).released().wait(300),

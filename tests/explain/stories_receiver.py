@@ -198,6 +198,7 @@ LIVES: dict[str, Callable[[], Life]] = {
         "554 5.7.1 Your IP is on our blocklist", source_ip="127.0.0.1"
     ),
     "ip_blocklisted-widely": lambda: Life(history=BUSY).answered(*REPLIES["ip_blocklisted"]),
+    "dns_failure-widely": lambda: Life(history=BUSY).failed(*FAILURES["dns_failure"]),
     "connection_failed-widely": lambda: Life(history=BUSY).failed(*FAILURES["connection_failed"]),
     "accepted_by_receiver": lambda: _taken().wait(26 * HOUR),
     "accepted_by_receiver-in-clear": lambda: Life().answered("250 Ok", MESSAGE, tls=False).wait(MINUTE),

@@ -49,6 +49,15 @@ class Sink:
         self._dns = LabDns(self._zones, port=int(self._dns.address.rpartition(":")[2]))
         self._run(self._dns.start())
 
+    def end_smtp(self) -> None:
+        """Nobody listens any more."""
+        self._port = self.port
+        self._run(self._stop_listening())
+
+    def resume_smtp(self) -> None:
+        """The receiver is there again, at the same port."""
+        self._server = self._run(self._listen(self._port))
+
     def close(self) -> None:
         """Hangs up on everybody."""
         self._run(self._stop())
@@ -61,7 +70,13 @@ class Sink:
 
     async def _start(self) -> asyncio.Server:
         await self._dns.start()
-        return await asyncio.start_server(self._meet, self._address, 0)
+        return await self._listen(0)
+
+    async def _listen(self, port: int) -> asyncio.Server:
+        return await asyncio.start_server(self._meet, self._address, port)
+
+    async def _stop_listening(self) -> None:
+        self._server.close()
 
     async def _stop(self) -> None:
         self._server.close()

@@ -277,3 +277,54 @@ async def test_the_classifier_of_refusals_judges_bounces_too(home: Home) -> None
     after = await home.read(delivery)
     assert (after.status, after.cause) == (Status.BOUNCED, Cause.USER_UNKNOWN)
     assert len(await home.store.suppressed(delivery.account, [RECIPIENT], 9_000)) == 2
+
+
+PROSE = """From: MAILER-DAEMON@b.example\r
+Subject: failure notice\r
+\r
+Your mail could not be delivered.\r
+<{}>:\r
+550 5.1.1 User unknown\r
+"""
+
+
+@pytest.mark.parametrize(
+    ("sender", "named", "status"),
+    [
+        ("joe@b.example", "bob@x.example", Status.DELIVERED),
+        ("joe@b.example", RECIPIENT.lower(), Status.BOUNCED),
+        ("", "bob@x.example", Status.BOUNCED),
+    ],
+)
+async def test_prose_about_somebody_else(home: Home, sender: str, named: str, status: Status) -> None:
+    """Words alone about another address count only from the null sender, which mail servers use: a forwarder's bounce."""
+    delivery = await home.delivered()
+    address = encode(delivery.id, "bounce.test", SECRET)
+    async with inbound(home) as door:
+        assert (await bring(door, address, PROSE.format(named).encode(), sender))[-1] == "250 Ok"
+        assert door.counts == {"bounce": 1}
+    assert (await home.read(delivery)).status is status
+
+
+async def test_a_report_by_the_standard_about_somebody_else(home: Home) -> None:
+    """RFC 3464, from whomever: the address that ours forwards to has failed, and the mail with it; ours is not listed."""
+    delivery = await home.delivered()
+    address = encode(delivery.id, "bounce.test", SECRET)
+    async with inbound(home) as door:
+        await bring(door, address, write_bounce(incident(address, "bob@x.example")), "bounces@x.example")
+    assert (await home.read(delivery)).status is Status.BOUNCED
+    assert await home.store.suppressed(delivery.account, [RECIPIENT], 9_000) == []
+
+
+async def test_a_letter_to_the_return_path_is_no_bounce(home: Home) -> None:
+    """Somebody who writes to it about a bounce of theirs changes nothing."""
+    delivery = await home.delivered()
+    address = encode(delivery.id, "bounce.test", SECRET)
+    letter = (
+        "From: joe@b.example\r\nSubject: Re: t\r\n\r\n"
+        "the address bob@x.example gave me 550 5.1.1 user unknown, can you help?\r\n"
+    )
+    async with inbound(home) as door:
+        assert (await bring(door, address, letter.encode(), "joe@b.example"))[-1] == "250 Ok"
+        assert door.counts == {"other": 1}
+    assert await home.kinds(delivery) == ["delivered"]

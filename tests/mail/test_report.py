@@ -191,6 +191,7 @@ def test_reads_a_bounce_without_a_standard() -> None:
         ),
         original_message_id="m1@example.com",
         subject="failure notice",
+        by_words=True,
     )
 
 

@@ -1,6 +1,7 @@
 """Trouble on our own side: told when many sites in a row fail alike, and over with the first that does not."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +72,14 @@ def test_an_answer_between_them_begins_the_count_anew(trouble: Trouble, told: To
         if number % 4 == 3:
             trouble.saw("good.example", taken().outcome)
     assert [] == told
+
+
+def test_operations_names_the_numbers() -> None:
+    """As the page of operations says: after how many sites in a row the resolver, and the network, are failing."""
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    numbers = {5: "five", 20: "twenty"}
+    assert f"DNS fails for {numbers[UNRESOLVED_SITES]} sites in a row" in page
+    assert f"{numbers[UNREACHED_SITES]} sites in a row cannot be connected to" in page
 
 
 def test_the_store_and_the_leases(trouble: Trouble, told: Told) -> None:

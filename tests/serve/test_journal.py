@@ -1,6 +1,10 @@
 """What is written to standard error."""
 
 import logging
+import subprocess
+import sys
+
+import pytest
 
 from waybill.serve.journal import BURST, LONGEST, PERIOD, Calm, OneLine
 
@@ -33,3 +37,31 @@ def test_a_storm_is_counted_not_written() -> None:
     late = record("the disk is full: %d", 7)
     assert calm.filter(late)
     assert "the disk is full: 7 (and 95 more like it before)" == late.getMessage()
+
+
+_SPEAK = """
+import logging
+from waybill.serve.journal import start_journal
+start_journal(logging.{level})
+for name in ("waybill.inbound.door", "flufl.bounce"):
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.CRITICAL):
+        logging.getLogger(name).log(level, "it")
+"""
+
+
+@pytest.mark.parametrize(
+    ("level", "ours", "theirs"),
+    [
+        ("INFO", ["INFO", "WARNING", "CRITICAL"], ["WARNING", "CRITICAL"]),
+        ("DEBUG", ["DEBUG", "INFO", "WARNING", "CRITICAL"], ["WARNING", "CRITICAL"]),
+        ("CRITICAL", ["CRITICAL"], ["CRITICAL"]),
+    ],
+)
+def test_libraries_tell_no_more_than_warnings(level: str, ours: list[str], theirs: list[str]) -> None:
+    """What flufl.bounce tries with each mail is of no interest to those who run the service."""
+    spoken = subprocess.run(  # a process of its own: the loggers are the whole process's
+        [sys.executable, "-c", _SPEAK.format(level=level)], capture_output=True, text=True, check=True
+    ).stderr
+    lines = [line.split()[2:4] for line in spoken.splitlines()]
+    assert ours == [said for said, name in lines if name == "waybill.inbound.door"]
+    assert theirs == [said for said, name in lines if name == "flufl.bounce"]

@@ -38,23 +38,56 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _read_replies() -> Iterator[tuple[str, str | None]]:
-    """The replies on standard input: one a line, plain or as JSON with ``reply`` and ``mx``."""
-    for number, line in enumerate(sys.stdin.buffer, 1):
+class ReplyError(Exception):
+    """What is wrong with a line that should hold a reply."""
+
+
+def _lines() -> Iterator[str]:
+    """The lines on standard input; blank ones at the very end are none."""
+    blank: list[str] = []
+    for line in sys.stdin.buffer:
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         if not text.strip():
+            blank.append(text)
             continue
-        if not text.lstrip().startswith("{"):
-            yield text, None
-            continue
+        yield from blank
+        blank.clear()
+        yield text
+
+
+def _read_reply(line: str) -> tuple[str, str | None]:
+    """The reply on a line, plain or as JSON with ``reply`` and ``mx``. Raises: ReplyError."""
+    if not line.strip():
+        raise ReplyError("the line is blank")
+    if not line.lstrip().startswith("{"):
+        return line, None
+    try:
+        row = json.loads(line)
+        reply, mx = row["reply"], row.get("mx")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ReplyError('not of the form {"reply": "550 …", "mx": "host or null"}') from None
+    if not isinstance(reply, str) or not isinstance(mx, str | None):
+        raise ReplyError("reply must be a text, and mx a text or null")
+    if not reply.strip():
+        raise ReplyError("reply is blank")
+    return reply, mx
+
+
+def _classify_lines(mx: str | None) -> None:
+    """Writes one object for each line on standard input, and ends with USAGE where one could not be read."""
+    wrong: list[int] = []
+    for number, line in enumerate(_lines(), 1):
         try:
-            row = json.loads(text)
-            reply, mx = row["reply"], row.get("mx")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise fail(f'line {number}: not of the form {{"reply": "550 …", "mx": "host or null"}}', USAGE) from None
-        if not isinstance(reply, str) or not isinstance(mx, str | None):
-            raise fail(f"line {number}: reply must be a text, and mx a text or null", USAGE)
-        yield reply, mx
+            reply, line_mx = _read_reply(line)
+        except ReplyError as error:
+            wrong.append(number)
+            shown = {"reply": line, "error": str(error)}
+        else:
+            shown = {"reply": reply, **outcome_json(classify_text(reply, line_mx or mx))}
+        click.echo(json.dumps(shown, ensure_ascii=False))
+    if wrong:
+        others = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise fail(f"line {wrong[0]}{others}: no reply; the objects of these lines have the field error", USAGE)
 
 
 @click.command()
@@ -65,13 +98,11 @@ def _read_replies() -> Iterator[tuple[str, str | None]]:
 def classify(reply: str | None, mx: str | None, *, as_json: bool) -> None:
     """Say what an SMTP reply means: cause, scope, whether it is permanent, whether it suppresses.
 
-    Without REPLY, reads one reply a line (or JSON lines) and writes one JSON object a line.
+    Without REPLY, reads one reply a line (or JSON lines) and writes one JSON object a line, in their order; that of a
+    line that holds no reply has the field error. Blank lines at the end are no lines.
     """
     if reply is None:
-        for text, line_mx in _read_replies():
-            click.echo(
-                json.dumps({"reply": text, **outcome_json(classify_text(text, line_mx or mx))}, ensure_ascii=False)
-            )
+        _classify_lines(mx)
         return
     shown = outcome_json(classify_text(reply, mx))
     if as_json:

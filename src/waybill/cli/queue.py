@@ -5,20 +5,29 @@ import json
 import shlex
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from waybill.cli.queue_page import Waiting, held_text, report_lines, site_lines, suspension_lines, waiting_json
+from waybill.cli.instant import read_instant
+from waybill.cli.queue_page import (
+    UNKNOWN_SITE,
+    Waiting,
+    held_text,
+    report_lines,
+    site_lines,
+    suspension_lines,
+    waiting_json,
+)
 from waybill.cli.queue_page import waiting_lines as lines_of
 from waybill.cli.session import NOT_FOUND, USAGE, F, config_option, fail, json_option, with_store
 from waybill.deliver.provider import PROVIDERS
 from waybill.model.cause import Cause
-from waybill.model.clock import Instant, now, parse_rfc3339, rfc3339
+from waybill.model.clock import Instant, now, rfc3339
 from waybill.model.event import Held
-from waybill.model.resource import INSTALLATION, Suspension
+from waybill.model.resource import EVERY_SITE, INSTALLATION, Probe, Suspension
 from waybill.serve.report import site_json, suspension_json
 from waybill.settings.value import parse_duration
 from waybill.store.protocol import Store
@@ -28,7 +37,11 @@ T = TypeVar("T")
 
 OPERATOR = "operator"
 _SUSPENSION = "suspension"
+_UNREACHABLE = "unreachable"
 _SELECTORS = "--site, --domain, --cause, --message, --account"
+
+_MOST_PROBED = 100
+"""Rests at so many sites are ended one by one; more than these are all."""
 
 _PORTION = 500
 _BREATH = 0.02
@@ -156,9 +169,9 @@ def _end(until: str | None, lasts: str | None) -> Instant | None:
         raise fail("give --until or --for, not both", USAGE)
     try:
         end = now() + parse_duration(lasts) if lasts is not None else None
-        end = parse_rfc3339(until) if until is not None else end
+        end = read_instant(until) if until is not None else end
     except ValueError as error:
-        raise fail(f"{'--for must be ' if lasts else '--until: '}{error}", USAGE) from None
+        raise fail(f"{'--for must be' if lasts else '--until'} {error}", USAGE) from None
     if end is not None and end <= now():
         raise fail(f"--until {until} is in the past", USAGE)
     return end
@@ -189,15 +202,16 @@ def hold(config: Path | None, reason: str, *, everything: bool, as_json: bool, *
         until=end,
     )
 
-    async def change(store: Store) -> tuple[_Queue, int]:
+    async def change(store: Store) -> tuple[_Queue, int, bool]:
         before = await _look(store, selection, at)
+        known = suspension is None or await _is_known(store, suspension.name, before)
         if suspension is not None:
             _check_site(suspension.name, before)
             await store.put(suspension)
         count = await _in_portions(lambda: store.hold(selection, held, now=now(), limit=_PORTION), "held")
-        return before, count
+        return before, count, known
 
-    before, count = with_store(config, change)
+    before, count, known = with_store(config, change)
     if not before.waiting and suspension is None:
         raise fail("no mail that waits fits that", NOT_FOUND)
     document = {
@@ -205,6 +219,7 @@ def hold(config: Path | None, reason: str, *, everything: bool, as_json: bool, *
         "in_hand": before.in_hand,
         "until": None if end is None else rfc3339(end),
         "suspension": None if suspension is None else suspension_json(suspension),
+        "known": known,
     }
     undo = f"resume {_words([site], config)}" if site else f"release {_options(which, config, everything=everything)}"
     _print(as_json, document, lambda: report_lines(document, undo))
@@ -217,6 +232,11 @@ def _check_site(site: str, before: _Queue) -> None:
             f"{site} is no site: its mail goes to {goes_to}, which --site holds with all its domains; --domain {site} holds this one",
             USAGE,
         )
+
+
+async def _is_known(store: Store, site: str, found: _Queue) -> bool:
+    """Whether mail can be held under that name, as far as anybody knows."""
+    return site in PROVIDERS.by_name or site in found.sites or await store.knows_site(site)
 
 
 def _options(which: dict[str, str | None], config: Path | None, *, everything: bool) -> str:
@@ -234,26 +254,49 @@ def _words(words: list[str], config: Path | None) -> str:
 @json_option
 @config_option
 def release(config: Path | None, *, everything: bool, as_json: bool, **which: str | None) -> None:
-    """End holds: the mail is due now. With --site alone its suspension ends, too."""
+    """End holds: the mail is due now, and sites that nobody answered for are tried again. With --site alone its suspension ends, too."""
     selection = _changed(which, everything=everything)
     site = _site_alone(selection)
-
-    async def change(store: Store) -> tuple[bool, int, list[str]]:
-        resumed = site is not None and await store.delete(Suspension, INSTALLATION, site)
-        before = await _look(store, selection, now())
-        count = await _release(store, selection)
-        stopped = [one.name for one in await store.scan(Suspension, INSTALLATION) if _stops(one, before)]
-        return resumed, count, stopped
-
-    resumed, count, stopped = with_store(config, change)
-    if not resumed and not count:
-        raise fail("nothing that is held fits that", NOT_FOUND)
-    document = {"released": count, "resumed": [site] if resumed else [], "suspended": stopped}
-    _print(as_json, document, lambda: report_lines(document))
+    done = with_store(config, lambda store: _release(store, selection, resume=site))
+    if not done["resumed"] and not done["released"]:
+        raise fail(f"nothing that is held fits that{_unknown(done)}", NOT_FOUND)
+    _print(as_json, done, lambda: report_lines(done))
 
 
-async def _release(store: Store, selection: Selection) -> int:
+def _unknown(done: dict[str, Any]) -> str:
+    return "" if done["known"] else f": {UNKNOWN_SITE}"
+
+
+async def _release(
+    store: Store, selection: Selection, *, resume: str | None, limits: tuple[str | None, ...] = (None,)
+) -> dict[str, Any]:
+    """Ends the suspension and rests of sites, and holds for these limits (None: for any): what was done."""
+    before = await _look(store, selection, now())
+    resumed = resume is not None and await store.delete(Suspension, INSTALLATION, resume)
+    known = resume is None or await _is_known(store, resume, before)
+    probed = await _probe(store, selection)
+    count = sum([await _release_held(store, replace(selection, held_for=limit)) for limit in limits])
+    stopped = [one.name for one in await store.scan(Suspension, INSTALLATION) if _stops(one, before)]
+    return {
+        "released": count,
+        "resumed": [resume] if resumed else [],
+        "suspended": stopped,
+        "probed": probed,
+        "known": known,
+    }
+
+
+async def _release_held(store: Store, selection: Selection) -> int:
     return await _in_portions(lambda: store.release(selection, by=OPERATOR, now=now(), limit=_PORTION), "released")
+
+
+async def _probe(store: Store, selection: Selection) -> list[str]:
+    """Has workers end the rests of the selection's sites, before its mail is due: the sites at which some of it is held for one."""
+    at = now()
+    sites = sorted((await _look(store, selection, at)).sites)
+    for name in [EVERY_SITE] if selection == Selection() or len(sites) > _MOST_PROBED else sites:
+        await store.put(Probe(account=INSTALLATION, name=name, by=OPERATOR, at=at))
+    return sorted((await _look(store, replace(selection, held_for=_UNREACHABLE), at)).sites)
 
 
 def _stops(suspension: Suspension, queue: _Queue) -> bool:
@@ -266,19 +309,22 @@ def _stops(suspension: Suspension, queue: _Queue) -> bool:
 @json_option
 @config_option
 def retry_now(config: Path | None, *, everything: bool, as_json: bool, **which: str | None) -> None:
-    """Make mail due now that waits for a later attempt. What is held stays held."""
+    """Make mail due now that waits for a later attempt, or for servers of which none answered. What is held for another reason stays held."""
     selection = _changed(which, everything=everything)
 
-    async def change(store: Store) -> tuple[_Queue, int]:
+    async def change(store: Store) -> tuple[_Queue, dict[str, Any]]:
         before = await _look(store, selection, now())
-        return before, await _in_portions(lambda: store.retry_now(selection, now=now(), limit=_PORTION), "due")
+        probed = await _probe(store, selection)
+        count = await _release_held(store, replace(selection, held_for=_UNREACHABLE))
+        count += await _in_portions(lambda: store.retry_now(selection, now=now(), limit=_PORTION), "due")
+        after = await _look(store, replace(selection, held=True), now())
+        return before, {"due": count, "held": after.held, "in_hand": before.in_hand, "probed": probed}
 
-    before, count = with_store(config, change)
+    before, done = with_store(config, change)
     if not before.waiting:
         raise fail("no mail that waits fits that", NOT_FOUND)
-    document = {"due": count, "held": before.held, "in_hand": before.in_hand}
     undo = f"release {_options(which, config, everything=everything)}"
-    _print(as_json, document, lambda: report_lines(document, undo))
+    _print(as_json, done, lambda: report_lines(done, undo))
 
 
 @queue.command()
@@ -299,15 +345,11 @@ def suspensions(config: Path | None, *, as_json: bool) -> None:
 @json_option
 @config_option
 def resume(config: Path | None, site: str, *, as_json: bool) -> None:
-    """End the suspension of a site, whoever set it; what it held is due now."""
+    """End the suspension of a site, whoever set it, and its rest where nobody answered; what they held is due now."""
     name = site.lower()
 
-    async def change(store: Store) -> tuple[bool, int]:
-        there = await store.delete(Suspension, INSTALLATION, name)
-        return there, await _release(store, Selection(sites=(name,), held_for=_SUSPENSION))
-
-    there, count = with_store(config, change)
-    if not there and not count:
-        raise fail(f"{site} is not suspended", NOT_FOUND)
-    document: dict[str, Any] = {"released": count, "resumed": [name], "suspended": []}
-    _print(as_json, document, lambda: report_lines(document))
+    selection, limits = Selection(sites=(name,)), (_SUSPENSION, _UNREACHABLE)
+    done = with_store(config, lambda store: _release(store, selection, resume=name, limits=limits))
+    if not done["resumed"] and not done["released"]:
+        raise fail(f"{site} is not suspended{_unknown(done)}", NOT_FOUND)
+    _print(as_json, done, lambda: report_lines(done))

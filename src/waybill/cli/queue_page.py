@@ -14,7 +14,9 @@ from waybill.model.resource import Suspension
 from waybill.store.queueing import SiteQueue
 
 _WIDTH = 30
+_MOST_NAMED = 5
 _FOREVER = "until somebody releases it"
+UNKNOWN_SITE = "no mail to a site of this name has been seen; its name must be one that `waybill queue list` shows, or a provider's"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,9 +146,12 @@ def report_lines(done: Mapping[str, Any], undo: str = "") -> list[str]:
         lines.append(f"{_people(done['due'])} due now{in_hand}.")
         if done["held"]:
             lines.append(f"{_people(done['held'])} still held; to end that: waybill queue {undo}")
+        lines += _probed(done)
     elif "released" in done:
-        lines += [f"Mail to {site} goes again." for site in done["resumed"]]
+        ended = "Mail to {} goes again." if done["known"] else f"The suspension of {{}} has ended; {UNKNOWN_SITE}."
+        lines += [ended.format(site) for site in done["resumed"]]
         lines.append(f"{_people(done['released'])} released and due now.")
+        lines += _probed(done)
         lines += [
             f"{site} is still suspended, and what goes there is held again: waybill queue resume {site}"
             for site in done["suspended"]
@@ -155,10 +160,24 @@ def report_lines(done: Mapping[str, Any], undo: str = "") -> list[str]:
         until = f"until {done['until']}" if done["until"] else None
         suspension = done["suspension"]
         if suspension is not None:
-            lines.append(f"Mail to {suspension['site']} is suspended {until or 'until somebody resumes it'}.")
+            unknown = "" if done["known"] else f"; but {UNKNOWN_SITE}"
+            lines.append(f"Mail to {suspension['site']} is suspended {until or 'until somebody resumes it'}{unknown}.")
         lines.append(f"{_people(done['held'])} held {until or _FOREVER}{in_hand}.")
         lines.append(f"To undo it: waybill queue {undo}")
     return lines
+
+
+def _probed(done: Mapping[str, Any]) -> list[str]:
+    """What becomes of mail that had waited for servers that nobody answered for."""
+    sites = done["probed"]
+    if not sites:
+        return []
+    named = ", ".join(sites[:_MOST_NAMED]) + (
+        f" and {len(sites) - _MOST_NAMED} more" if len(sites) > _MOST_NAMED else ""
+    )
+    return [
+        f"Nobody had answered for {named}: one message is tried at once; if nobody answers again, the others are held again."
+    ]
 
 
 def _people(count: int) -> str:

@@ -66,9 +66,8 @@ def settings_of(config: Path | None) -> Settings:
         raise fail(str(error), USAGE) from None
 
 
-def with_store(config: Path | None, work: Callable[[Store], Awaitable[T]], *, create: bool = False) -> T:
-    """Runs ``work`` on the store, whether the service is running or not."""
-    settings = settings_of(config)
+def on_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, create: bool = False) -> T:
+    """Runs ``work`` on the store of the settings. Raises: StoreUnavailable."""
 
     async def session() -> T:
         store = await open_store(settings.store, clock=now, file_events=bool(settings.publish.file), create=create)
@@ -77,7 +76,13 @@ def with_store(config: Path | None, work: Callable[[Store], Awaitable[T]], *, cr
         finally:
             await store.close()
 
+    return asyncio.run(session())
+
+
+def with_store(config: Path | None, work: Callable[[Store], Awaitable[T]], *, create: bool = False) -> T:
+    """Runs ``work`` on the store, whether the service is running or not; a store that cannot be had ends the command."""
+    settings = settings_of(config)
     try:
-        return asyncio.run(session())
+        return on_store(settings, work, create=create)
     except StoreUnavailable as error:
         raise fail(str(error), UNREACHABLE) from None

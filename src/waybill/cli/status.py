@@ -7,11 +7,18 @@ from pathlib import Path
 
 import click
 
-from waybill.cli.session import NO, config_option, json_option, settings_of, with_store
+from waybill.cli.session import NO, UNREACHABLE, config_option, fail, json_option, on_store, settings_of
 from waybill.model.clock import now, rfc3339
 from waybill.serve.health import State, health_path
-from waybill.serve.report import Report, report, report_json
+from waybill.serve.report import Report, report, report_json, report_without_store
+from waybill.settings import Settings
 from waybill.store.open import sqlite_path
+from waybill.store.protocol import StoreUnavailable
+
+_GONE = (
+    "its file {path} is gone, and a service has run on it: put it back, with its key beside it. "
+    "A service that is started without it begins an empty store, and knows nothing of the mail in this one"
+)
 
 
 @click.command()
@@ -19,8 +26,7 @@ from waybill.store.open import sqlite_path
 @config_option
 def status(config: Path | None, *, as_json: bool) -> None:
     """Say how the service is, also while it is down; exit 1 if a part is failing."""
-    page = health_path(sqlite_path(settings_of(config).store))
-    found = with_store(config, lambda store: report(store, page, at=now(), monotonic=time.monotonic()))
+    found = _report(settings_of(config))
     if as_json:
         click.echo(json.dumps(report_json(found), indent=2))
     else:
@@ -29,12 +35,26 @@ def status(config: Path | None, *, as_json: bool) -> None:
         raise click.exceptions.Exit(NO)
 
 
+def _report(settings: Settings) -> Report:
+    """From the store and the health page; from the page alone where a service has lost its store."""
+    path = sqlite_path(settings.store)
+    page = health_path(path)
+    try:
+        return on_store(settings, lambda store: report(store, page, at=now(), monotonic=time.monotonic()))
+    except StoreUnavailable as error:
+        why = str(error) if path.exists() else _GONE.format(path=path)
+        found = report_without_store(page, why, at=now(), monotonic=time.monotonic())
+        if found is None:
+            raise fail(str(error), UNREACHABLE) from None
+        return found
+
+
 def _lines(found: Report) -> Iterator[str]:
     for name, part in found.parts.items():
         since = "" if part.since is None or part.state is State.OK else f" (since {rfc3339(part.since)})"
         yield f"{name:12} {part.state:10} {part.evidence}{since}"
     counts = ", ".join(f"{count} {name}" for name, count in found.recipients.items())
-    yield f"recipients   {counts or 'none yet'}"
+    yield f"recipients   {counts or ('none yet' if found.readable else 'not known: the store cannot be read')}"
     for one in found.suspensions:
         ends = "until somebody resumes it" if one.until is None else f"until {rfc3339(one.until)}"
         rate = "nothing goes" if not one.per_minute else f"{one.per_minute:g} a minute"

@@ -1,18 +1,18 @@
 """``waybill suppression``: both lists, with the evidence of every entry."""
 
-import csv
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
+from waybill.cli.instant import read_instant
 from waybill.cli.session import NOT_FOUND, USAGE, F, config_option, fail, json_option, with_store
-from waybill.mail.address import AddressError, canonical
+from waybill.cli.suppression_lines import EntryError, csv_line, entry_json, read_address, read_entries, read_reason
+from waybill.model.address import comparable
 from waybill.model.cause import Cause
-from waybill.model.clock import now, parse_rfc3339, rfc3339
+from waybill.model.clock import Instant, now, rfc3339
 from waybill.model.resource import DEFAULT_ACCOUNT
 from waybill.model.suppression import GLOBAL, Reason, Suppression
 from waybill.store.protocol import Store
@@ -36,18 +36,18 @@ def _list_of(account: str, *, is_global: bool) -> str:
     return GLOBAL if is_global else account
 
 
-def _checked(address: str, place: str = "") -> str:
-    """The address as the lists hold it. ``place`` begins the error of one that is none."""
+def _checked(address: str) -> str:
     try:
-        return canonical(address)
-    except AddressError as error:
-        raise fail(f"{place}{address!r} is not an address: {error}", USAGE) from None
+        return read_address(address)
+    except EntryError as error:
+        raise fail(str(error), USAGE) from None
 
 
-def _reason(text: str, place: str = "") -> Reason:
-    if text.upper() not in set(Reason):
-        raise fail(f"{place}reason {text!r} is not allowed; it must be BOUNCE or COMPLAINT", USAGE)
-    return Reason(text.upper())
+def _reason(text: str) -> Reason:
+    try:
+        return read_reason(text)
+    except EntryError as error:
+        raise fail(str(error), USAGE) from None
 
 
 def _wanted(which: dict[str, str | None]) -> dict[str, Any]:
@@ -55,9 +55,9 @@ def _wanted(which: dict[str, str | None]) -> dict[str, Any]:
     wanted: dict[str, Any] = {key: value for key, value in which.items() if value is not None}
     for key in {"since", "until"} & wanted.keys():
         try:
-            wanted[key] = parse_rfc3339(wanted[key])
+            wanted[key] = read_instant(wanted[key])
         except ValueError as error:
-            raise fail(f"--{key}: {error}; a time is written as 2026-11-24T02:30:00Z", USAGE) from None
+            raise fail(f"--{key} {error}", USAGE) from None
     if "cause" in wanted:
         if wanted["cause"] not in set(Cause):
             raise fail(f"--cause {wanted['cause']!r} is not allowed; docs/causes.md lists the causes", USAGE)
@@ -65,20 +65,6 @@ def _wanted(which: dict[str, str | None]) -> dict[str, Any]:
     if "reason" in wanted:
         wanted["reason"] = _reason(wanted["reason"])
     return wanted
-
-
-def _entry_json(entry: Suppression) -> dict[str, object]:
-    return {
-        "emailAddress": entry.address,
-        "reason": entry.reason.value,
-        "at": rfc3339(entry.at),
-        "author": entry.author,
-        "cause": entry.cause.value if entry.cause else None,
-        "message_id": entry.message_id,
-        "event": entry.event,
-        "diagnostic": entry.diagnostic,
-        "expires_at": rfc3339(entry.expires_at) if entry.expires_at else None,
-    }
 
 
 async def _entries(store: Store, account: str) -> list[Suppression]:
@@ -96,7 +82,7 @@ def list_entries(config: Path | None, account: str, *, is_global: bool, as_json:
     """List the entries: who, since when, by whom, because of which message and words."""
     found = with_store(config, lambda store: _entries(store, _list_of(account, is_global=is_global)))
     if as_json:
-        click.echo(json.dumps([_entry_json(entry) for entry in found], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([entry_json(entry) for entry in found], indent=2, ensure_ascii=False))
         return
     for entry in found:
         cells = (entry.address, entry.reason.value, rfc3339(entry.at), entry.author, entry.diagnostic or "")
@@ -150,7 +136,7 @@ def remove(
     if not removed:
         raise fail(f"no entry of the {name} suppression list fits that", NOT_FOUND)
     if as_json:
-        click.echo(json.dumps([_entry_json(entry) for entry in removed], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([entry_json(entry) for entry in removed], indent=2, ensure_ascii=False))
         return
     for entry in removed:
         click.echo(
@@ -166,49 +152,43 @@ def remove(
 def export_entries(form: str, config: Path | None, account: str, *, is_global: bool) -> None:
     """Write a list as SES's CSV (address,REASON) or JSON lines."""
     found = with_store(config, lambda store: _entries(store, _list_of(account, is_global=is_global)))
-    writer = csv.writer(sys.stdout, lineterminator="\n")
     for entry in found:
-        if form == "csv":
-            writer.writerow([entry.address, entry.reason.value])
-        else:
-            click.echo(json.dumps(_entry_json(entry), ensure_ascii=False))
+        click.echo(csv_line(entry) if form == "csv" else json.dumps(entry_json(entry), ensure_ascii=False))
 
 
-def _read_import(text: str) -> Iterator[tuple[str, Reason]]:
-    """The entries of CSV lines (``addr,BOUNCE``) or JSON lines; both as SES's import jobs take them."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        place = f"line {number}: "
-        if line.lstrip().startswith("{"):
-            try:
-                row = json.loads(line)
-                cells = [row["emailAddress"], row["reason"]]
-            except (ValueError, KeyError, TypeError, RecursionError):
-                raise fail(f'{place}not of the form {{"emailAddress": …, "reason": …}}', USAGE) from None
-        else:
-            cells = next(csv.reader([line]))
-            if len(cells) != 2:
-                raise fail(f"{place}not of the form address,REASON", USAGE)
-        address, reason = (str(cell).strip() for cell in cells)
-        yield _checked(address, place), _reason(reason, place)
+async def _standing(store: Store, account: str, addresses: Sequence[str], at: Instant) -> set[str]:
+    """Those of the addresses that the list has, as they are compared."""
+    found: set[str] = set()
+    for start in range(0, len(addresses), _PAGE):
+        entries = await store.suppressed(account, addresses[start : start + _PAGE], at)
+        found.update(comparable(entry.address) for entry in entries if entry.account == account)
+    return found
 
 
 @suppression.command("import")
 @click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.option("--replace", is_flag=True, help="Replace entries that the list has; else they are kept as they are.")
 @_list_options
 @config_option
-def import_entries(file: TextIO, config: Path | None, account: str, *, is_global: bool) -> None:
-    """Add the addresses of a CSV or JSON-lines file; all or, if a line is wrong, none."""
-    owner = _list_of(account, is_global=is_global)
-    at = now()
+def import_entries(file: TextIO, config: Path | None, account: str, *, replace: bool, is_global: bool) -> None:
+    """Add the entries of a CSV or JSON-lines file; all or, if a line is wrong, none.
+
+    JSON lines may have all that an export writes; of CSV, the author is operator. The first entry of an address counts.
+    """
+    owner, at = _list_of(account, is_global=is_global), now()
     try:
-        text = file.read()
+        read = list(read_entries(file.read(), owner, at=at))
     except UnicodeDecodeError as error:
         raise fail(f"{file.name}: not UTF-8: {error}", USAGE) from None
-    entries = [
-        Suppression(account=owner, address=address, reason=reason, at=at, author="operator")
-        for address, reason in _read_import(text)
-    ]
-    with_store(config, lambda store: store.suppress(entries))
-    click.echo(f"{len(entries)} addresses added.")
+    except EntryError as error:
+        raise fail(str(error), USAGE) from None
+    entries = {comparable(entry.address): entry for entry in reversed(read)}
+
+    async def add_to(store: Store) -> tuple[int, int]:
+        known = await _standing(store, owner, list(entries), at)
+        await store.suppress([entry for key, entry in entries.items() if replace or key not in known])
+        return len(entries), len(known)
+
+    total, known = with_store(config, add_to)
+    replaced, kept = (known, 0) if replace else (0, known)
+    click.echo(f"{total - known} addresses added, {replaced} replaced, {kept} kept as they were.")

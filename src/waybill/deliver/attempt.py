@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 
 from waybill.deliver.config import DeliverConfig, parse_relay
@@ -106,7 +107,7 @@ class Deliverer:
         await self._pool.close()
 
     async def _try_hosts(self, course: Course, route: Route) -> Outcome:
-        failures: list[tuple[Evidence, Target | None]] = []
+        failures: list[tuple[Evidence, Course]] = []
         barred: set[str] = set()
         way = Itinerary(
             router=self._router,
@@ -121,7 +122,7 @@ class Deliverer:
             target = await way.next(self._clock())
             for missed in way.take_missed():
                 self._note(course, missed.text)
-                failures.append((no_route_evidence(course, missed), None))
+                failures.append((no_route_evidence(course, missed), course.without_target()))
             if target is None:
                 break
             if target.host in barred:
@@ -132,7 +133,7 @@ class Deliverer:
                 break
             if await self._is_barred(course, route, target.host):
                 barred.add(target.host)
-                failures.append((barred_evidence(course, target.host), None))
+                failures.append((barred_evidence(course, target.host), course.without_target()))
                 continue
             left -= 1
             try:
@@ -142,11 +143,12 @@ class Deliverer:
                 evidence = failure_evidence(course, error)
                 if not next_may_differ(error):
                     return self._classify(evidence)
-                failures.append((evidence, course.target))
+                failures.append((evidence, copy(course)))
             else:
                 course.hosts.append(f"{target}: {reply.text}")
                 return delivered(target, reply)
-        evidence, course.target = min(failures, key=lambda failure: weight(failure[0]))
+        evidence, then = min(failures, key=lambda failure: weight(failure[0]))
+        course.tell_of(then)
         return self._classify(evidence)
 
     def _is_late(self, course: Course) -> bool:

@@ -32,6 +32,8 @@ _WORDLESS = frozenset({UNMATCHED}) | {
 # Before RCPT no server can have spoken about the recipient.
 _ABOUT_RECIPIENT = frozenset({Stage.ROUTE, Stage.RCPT, Stage.DATA, Stage.MESSAGE, Stage.RETURNED})
 
+_AT_THE_DOOR = frozenset({Stage.GREETING, Stage.EHLO})
+
 # What our own words in a status say where the server gave none (RFC 3463 §3).
 _DETAILS = {
     Cause.USER_UNKNOWN: "1.1",
@@ -200,6 +202,8 @@ def _from_said(evidence: Evidence, said: Said) -> Outcome:
     bounced = said.status_class == "5" if said.status_class else entry.permanent
     if rule is not None and rule.permanent is not None:
         bounced = rule.permanent
+    if evidence.stage in _AT_THE_DOOR and not entry.permanent:
+        bounced = False  # it was not this message that was refused, and what stood in the way passes
     permanent = bounced and (entry.permanent or rule is None or rule.permanent is True)
     confidence = rule.confidence if rule else "possible"
     if confidence == "certain" and entry.suppress and (_is_policy(said) or _is_doubtful(said)):

@@ -1,6 +1,6 @@
 """An attempt under way: what it carries, what has happened so far, and what of that is evidence."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from waybill.deliver.config import Source
 from waybill.deliver.evidence import Evidence, Failure
@@ -53,6 +53,15 @@ class Course:
     policy: HostPolicy = OPPORTUNISTIC
     policy_host: str | None = None
     clear_because: str | None = None
+
+    def without_target(self) -> "Course":
+        """The course as it stands where no connection to the host in question was tried."""
+        return replace(self, target=None, source_ip=None, tls=None, reused=False, clear_because=None)
+
+    def tell_of(self, then: "Course") -> None:
+        """Of several hosts that failed, the record is about the one whose failure tells the story."""
+        self.target, self.source_ip, self.tls, self.reused = then.target, then.source_ip, then.tls, then.reused
+        self.policy, self.clear_because = then.policy, then.clear_because
 
 
 def delivered(target: Target, reply: Reply) -> Outcome:
@@ -122,9 +131,15 @@ def is_unreachable(error: SmtpError) -> bool:
 
 
 def next_may_differ(error: SmtpError) -> bool:
-    """Whether another host is worth trying: this one could not be spoken to, or put us off before it heard of the message."""
+    """Whether another host is worth trying: this one could not be spoken to, or turned us away before it heard of the message.
+
+    A host that greets with a refusal (RFC 5321 §3.1, RFC 7504) speaks for itself; so does one that puts off MAIL. Our own
+    relay's answer to a login is its last word.
+    """
     if error.reply is not None:
-        return error.stage in BEFORE_MAIL and error.reply.code < 500
+        if error.stage is Stage.AUTH:
+            return error.reply.code < 500
+        return error.stage in BEFORE_MAIL or (error.stage is Stage.MAIL and error.reply.code < 500)
     if error.fault in (Fault.SIZE_EXCEEDED, Fault.I18N_UNSUPPORTED):
         return False
     return not error.content_sent

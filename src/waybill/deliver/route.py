@@ -230,7 +230,7 @@ class Router:
         tls, verify = TlsMode.OPPORTUNISTIC, False
         if relay is not None:
             # A password goes to whom we know, or stays near.
-            verify = relay.credentials is not None and is_public(ip)
+            verify = relay.credentials is not None and not (is_loopback(ip) or self.machine.owns(ip))
             tls = TlsMode.REQUIRED if verify else tls
             tls = TlsMode.IMPLICIT if relay.implicit_tls else tls
         return Target(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from waybill.model.cause import CATALOGUE, Branch, Cause
-from waybill.model.clock import MINUTE, Instant
+from waybill.model.clock import MINUTE, SECOND, Instant
 from waybill.model.event import Attempted, Event, EventKind, Expired, Held, Released, SuppressionAdded
 from waybill.model.history import DomainHistory
 from waybill.model.message import OPEN_STATUSES, Delivery, Message, Status
@@ -15,6 +15,18 @@ STUCK_AFTER = 15 * MINUTE
 
 UNREACHABLE = "unreachable"
 """The limit of holds for a destination that nobody could reach: their time is the receiver's, not Waybill's."""
+
+SENDING_POOL = "sending pool"
+"""The limit of holds for a pool without an address: it is looked at again and again, but no time ends it."""
+
+UNTAKEN_AFTER = 10 * SECOND
+"""A delivery that is due for longer than this, and in no worker's hands, is told to wait for one."""
+
+HOLD_SPREAD = MINUTE
+"""What was held together is due again within this time after the end of the hold, not all at once."""
+
+_MAY_BE_OURS = frozenset({Cause.CONNECTION_FAILED, Cause.DNS_FAILURE})
+_SEVERAL_DOMAINS = 3
 
 _DECIDES = {
     Status.QUEUED: (EventKind.HELD,),
@@ -92,6 +104,17 @@ class Case:
         return None if next_at is None or next_at >= self.delivery.expires_at else next_at
 
     @property
+    def hold_ends(self) -> Instant | None:
+        """The end of the hold itself, where it has one; each delivery goes a moment after that. None: by no clock."""
+        until, hold = self.held_until, self.last_hold
+        if hold is None or hold[1].limit == SENDING_POOL:
+            return None
+        end = hold[1].until
+        if until is None or end is None:
+            return until
+        return end if 0 <= until - end <= HOLD_SPREAD else until
+
+    @property
     def last_hold(self) -> tuple[Event, Held] | None:
         """The hold that stands, or stood at the end: nothing was tried, and nobody released it, after it began."""
         for event in reversed(self.events):
@@ -114,6 +137,19 @@ class Case:
     def is_stuck(self) -> bool:
         """Whether it is due and nobody works on it: a pure function of the facts, so that it is seen while the service is down."""
         return self.is_open and self.now - self.due_at > STUCK_AFTER
+
+    @property
+    def is_untaken(self) -> bool:
+        """Whether it is due, and no worker has taken it for some seconds: none may be there."""
+        return self.is_open and self.now - self.due_at > UNTAKEN_AFTER
+
+    @property
+    def domains_alike(self) -> int:
+        """Mail to how many domains met the same, where that speaks of our own network or resolver; 0 where it does not."""
+        if self.history is None or not {self.cause, self.underlying_cause} & _MAY_BE_OURS:
+            return 0
+        domains = self.history.same_cause_domains
+        return domains if domains >= _SEVERAL_DOMAINS else 0
 
     @property
     def gives_up_next(self) -> bool:

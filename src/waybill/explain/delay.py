@@ -6,7 +6,7 @@ from waybill.explain.commands import command, see_events
 from waybill.explain.evidence import attempt_evidence, context_evidence, ledger_evidence
 from waybill.explain.held import SUSPENSION, brief, hold_evidence
 from waybill.explain.record import BranchFinding, Evidence, Remedy, Telling, Verdict, Who
-from waybill.explain.remedies import operator, remedies_for, sender
+from waybill.explain.remedies import operator, remedies_for, sender, take_up
 from waybill.explain.said import clause, said_in_attempt, sentence
 from waybill.explain.words import author, clock, count, quoted, span
 from waybill.model.cause import Branch, Scope
@@ -72,10 +72,15 @@ def tell_waiting(case: Case) -> Telling:
         for event in case.events
         if event.kind is EventKind.ACCEPTED
     ]
+    well = "no attempt finished yet. Nothing has gone wrong"
+    remedies: tuple[Remedy, ...] = (Remedy(who=Who.NOBODY, text="Nothing: ask again in a moment."),)
+    if case.is_untaken:
+        well = "and no worker has taken it yet"
+        remedies = take_up(case)
     return Telling(
-        headline=f"{case.recipient}: in Waybill's queue for {waits}, no attempt finished yet. Nothing has gone wrong.",
+        headline=f"{case.recipient}: in Waybill's queue for {waits}, {well}.",
         evidence=tuple(evidence),
-        remedies=(Remedy(who=Who.NOBODY, text="Nothing: ask again in a moment."),),
+        remedies=remedies,
         scope=None,
         responder=None,
         permanent=None,

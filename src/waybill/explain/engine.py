@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from waybill.explain import accepted, account, address, delay, held, receiver, service, spam, template
-from waybill.explain.case import Case
+from waybill.explain.case import SENDING_POOL, Case
 from waybill.explain.delays import split_delay
 from waybill.explain.facts import Facts
 from waybill.explain.record import BranchFinding, Explanation, Next, RecipientExplanation, Telling
@@ -125,8 +125,12 @@ def _what_waits(case: Case) -> str:
     latest = f"It can wait until {clock(delivery.expires_at)}."
     if case.is_stuck:
         return f"Nothing, until a worker takes it up. {latest}"
+    if case.is_untaken:
+        return f"It is attempted once a worker takes it up. {latest}"
     if decisive is not None and isinstance(decisive.fact, Held):
         ends = "It goes on by itself when the wait ends." if case.held_until is not None else "It waits to be released."
+        if decisive.fact.limit == SENDING_POOL:
+            ends = "It waits for an address to go from."
         return f"{ends} {latest}"
     if case.gives_up_next:
         return f"Waybill gives up at {clock(delivery.expires_at)}, before another attempt would be due."

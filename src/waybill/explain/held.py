@@ -2,14 +2,17 @@
 
 import re
 
-from waybill.explain.case import UNREACHABLE, Case
+from waybill.explain.case import SENDING_POOL, UNREACHABLE, Case
 from waybill.explain.commands import command
 from waybill.explain.evidence import attempt_evidence, context_evidence
 from waybill.explain.record import Evidence, Remedy, Telling, Who
-from waybill.explain.remedies import operator, sender
+from waybill.explain.remedies import operator, sender, take_up
 from waybill.explain.words import author, clock, quoted
 from waybill.model.cause import CATALOGUE, Responder, Scope
 from waybill.model.event import Event, Held
+
+DEFAULT_POOL = "ses-default-dedicated-pool"
+"""What Amazon SES calls the addresses that are in no pool of the account's own."""
 
 SUSPENSION = "suspension"
 BY_HAND = "operator"
@@ -21,13 +24,12 @@ def tell_held(case: Case) -> Telling:
     assert event is not None
     fact = event.fact
     assert isinstance(fact, Held)
-    until = case.held_until
-    ends = f" until about {clock(until)}" if until is not None else " until somebody releases it"
     attempted = case.attempted
     behind = case.underlying_cause
     dead = fact.limit == UNREACHABLE
+    over = " That is over, and no worker has taken it yet." if case.is_untaken else ""
     return Telling(
-        headline=f"{case.recipient}: not delivered yet. Waybill holds it back{ends}. {brief(fact)}.",
+        headline=f"{case.recipient}: not delivered yet. Waybill holds it back {_until(case, fact)}. {brief(fact)}.{over}",
         evidence=(
             hold_evidence(event, fact),
             *((attempt_evidence(*attempted[-1]),) if attempted else ()),
@@ -38,6 +40,13 @@ def tell_held(case: Case) -> Telling:
         responder=Responder.WAYBILL,
         permanent=False,
     )
+
+
+def _until(case: Case, fact: Held) -> str:
+    ends = case.hold_ends
+    if fact.limit == SENDING_POOL:
+        return "as long as there is no address for it to go from"
+    return f"until about {clock(ends)}" if ends is not None else "until somebody releases it"
 
 
 _ASIDE = re.compile(r" \([^()]*(?:\([^()]*\)[^()]*)*\)$")
@@ -66,6 +75,10 @@ def hold_evidence(event: Event, fact: Held) -> Evidence:
 def _undo(case: Case, fact: Held) -> tuple[Remedy, ...]:
     """What ends the hold before its time. Who only releases mail that a suspension holds sees it held again at once."""
     waits = Remedy(who=Who.NOBODY, text="Nothing: it goes on by itself when the wait ends.")
+    if fact.limit == SENDING_POOL:
+        return _find_address(case)
+    if case.is_untaken:
+        return take_up(case)
     if case.held_until is None:
         waits = sender(
             f"Ask whoever runs this Waybill; unless it is released, it expires at {clock(case.delivery.expires_at)}."
@@ -78,6 +91,26 @@ def _undo(case: Case, fact: Held) -> tuple[Remedy, ...]:
         release = command("queue", "release", options=("--message", case.message.id))
         return (waits, operator("To let this message go now:", release))
     if fact.limit == UNREACHABLE:
-        others = command("queue", "list", options=("--site", case.site or case.domain))
-        return (waits, operator("What else waits for the same servers:", others))
+        site = ("--site", case.site or case.domain)
+        return (
+            waits,
+            operator("What else waits for the same servers:", command("queue", "list", options=site)),
+            operator(
+                "To have them tried at once, when they are there again:", command("queue", "release", options=site)
+            ),
+        )
     return (waits,)
+
+
+def _find_address(case: Case) -> tuple[Remedy, ...]:
+    """What gives a message an address to go from; it is looked at again every minute."""
+    name = case.message.configuration_set
+    which = f"the configuration set {name}" if name else "a configuration set"
+    expires = f"Unless that is done, the message expires at {clock(case.delivery.expires_at)}."
+    return (
+        operator(
+            f"Put one of this installation's addresses into the pool that the message is to go from "
+            f"(PutDedicatedIpInPool; {DEFAULT_POOL} is that of mail without a pool), or have {which} send from another pool "
+            f"or from none (PutConfigurationSetDeliveryOptions). It goes within about a minute then. {expires}"
+        ),
+    )

@@ -3,9 +3,9 @@
 from waybill.explain.case import Case
 from waybill.explain.evidence import attempt_evidence, context_evidence
 from waybill.explain.record import BranchFinding, Evidence, Telling, Verdict
-from waybill.explain.remedies import remedies_for
-from waybill.explain.said import clause, said_in_attempt, said_in_report, sentence
-from waybill.explain.words import quoted
+from waybill.explain.remedies import our_side, remedies_for
+from waybill.explain.said import Said, clause, said_in_attempt, said_in_report, sentence
+from waybill.explain.words import count, quoted
 from waybill.mail.reply import without_type
 from waybill.model.cause import CATALOGUE, Branch, Responder, Scope
 from waybill.model.event import Attempted, BounceReceived, EventKind
@@ -72,7 +72,7 @@ def tell_refused(case: Case) -> Telling:
     if first_event.id != event.id and first.attempt.outcome.diagnostic != outcome.diagnostic:
         evidence.append(attempt_evidence(first_event, first))
     return Telling(
-        headline=f"{case.recipient}: not delivered{yet}. {sentence(clause(said, case))}{more}",
+        headline=f"{case.recipient}: not delivered{yet}. {sentence(clause(said, case))}{more}{_perhaps_ours(said, case)}",
         evidence=(*evidence, *context_evidence(case)),
         remedies=remedies_for(said, case),
         scope=outcome.scope,
@@ -81,6 +81,13 @@ def tell_refused(case: Case) -> Telling:
         confidence=outcome.confidence,
         effect=_effect_of(case, attempt),
     )
+
+
+def _perhaps_ours(said: Said, case: Case) -> str:
+    """What the headline adds where many domains met the same: then it is hardly this one's fault."""
+    if not case.domains_alike:
+        return ""
+    return f" Mail to {count(case.domains_alike, 'domain')} met the same, so the fault may lie with {our_side(said.cause)}."
 
 
 def _listed(case: Case, rule: str) -> str | None:

@@ -8,7 +8,7 @@ from waybill.explain.commands import account_of, command, see_events, take_off_l
 from waybill.explain.near import near_domain
 from waybill.explain.record import Remedy, Who
 from waybill.explain.said import Said, from_domain, return_path_domain, source_ip
-from waybill.explain.words import clock, one_line, server
+from waybill.explain.words import clock, count, one_line, server, span
 from waybill.model.cause import CATALOGUE, Cause, Scope
 from waybill.model.outcome import Stage
 from waybill.model.simulator import is_simulated
@@ -74,10 +74,24 @@ def remedies_for(said: Said, case: Case) -> Remedies:
         return with_simulator_note(remedies)
     if case.gives_up_next:
         return (*remedies, sender("Send the message again, later: its time ends before another attempt."))
+    if case.is_untaken:
+        return (*remedies, *take_up(case))
     if case.is_open:
         by_itself = "Nothing: Waybill tries again by itself." if not remedies else "Waybill tries again meanwhile."
         return (*remedies, Remedy(who=Who.NOBODY, text=by_itself))
     return remedies or (sender("Send the message again, later."),)
+
+
+def take_up(case: Case) -> Remedies:
+    """For mail that is due and that no worker has taken: it goes only if there is one."""
+    overdue = span(case.now - case.due_at)
+    return (
+        operator(
+            f"No worker has taken it for {overdue}. See whether the service is running, and has more to do than time.",
+            command("status"),
+        ),
+        operator("If it is not running, start it: what waits is taken up at once.", command("serve")),
+    )
 
 
 def with_simulator_note(remedies: Remedies) -> Remedies:
@@ -178,11 +192,24 @@ def _reverse_name(said: Said, case: Case) -> Remedies:  # noqa: ARG001 - one sig
     )
 
 
+def our_side(cause: Cause) -> str:
+    """What of ours may be at fault where nobody could be reached."""
+    if cause is Cause.DNS_FAILURE:
+        return "our resolver (setting dns.servers)"
+    return "our network (port 25 outwards may be blocked)"
+
+
 def _network(said: Said, case: Case) -> Remedies:
-    ours = (
-        "our resolver (setting dns.servers)" if said.cause is Cause.DNS_FAILURE else "our network or a blocked port 25"
+    ours = our_side(said.cause)
+    if case.domains_alike:
+        text = f"Look at {ours} first: mail to {count(case.domains_alike, 'domain')} met the same."
+        return (
+            operator(text, command("status")),
+            _same_cause(case, said.cause, "See which other messages met the same."),
+        )
+    text = (
+        f"If mail to other domains meets the same, the fault lies with {ours}; if only to {case.domain}, it is theirs."
     )
-    text = f"If mail to other domains meets the same, the fault is {ours}; if only to {case.domain}, it is theirs."
     return (_same_cause(case, said.cause, text),)
 
 

@@ -5,11 +5,8 @@ from waybill.explain.commands import command, see_events
 from waybill.explain.record import BranchFinding, Evidence, Telling, Verdict
 from waybill.explain.remedies import operator
 from waybill.explain.words import author, clock, count, quoted, span
-from waybill.model.cause import CATALOGUE, Branch, Cause, Responder, Scope
+from waybill.model.cause import CATALOGUE, Branch, Responder, Scope
 from waybill.model.event import EventKind, Stuck, TakenOver
-
-_MAY_BE_OURS = frozenset({Cause.CONNECTION_FAILED, Cause.DNS_FAILURE})
-_SEVERAL_DOMAINS = 3
 
 
 def find(case: Case) -> BranchFinding:
@@ -41,10 +38,11 @@ def _trouble(case: Case) -> str | None:
 
 
 def _find_in_history(case: Case) -> BranchFinding:
-    history = case.history
-    domains = history.same_cause_domains if history and {case.cause, case.underlying_cause} & _MAY_BE_OURS else 0
-    if domains >= _SEVERAL_DOMAINS:
-        text = f"Mail to {count(domains, 'domain')} met the same today: the fault may be our own network or resolver."
+    if case.domains_alike:
+        text = f"Mail to {count(case.domains_alike, 'domain')} met the same today: the fault may be our own network or resolver."
+        return BranchFinding(verdict=Verdict.UNKNOWN, text=text)
+    if case.is_untaken:
+        text = f"It has been due for {span(case.now - case.due_at)}, and no worker has taken it yet."
         return BranchFinding(verdict=Verdict.UNKNOWN, text=text)
     return BranchFinding(verdict=Verdict.OK, text="No fault of Waybill is on record for this message.")
 

@@ -13,6 +13,7 @@ from waybill.inbound.mailboxes import Mailbox, ReportShelf, mailbox_of
 from waybill.inbound.settle import (
     Case,
     Classify,
+    is_hearsay,
     settle_auto_reply,
     settle_bounce,
     settle_complaint,
@@ -229,7 +230,8 @@ class Reports:
         found = await self.delivery_at(address)
         if found is None:
             return True
-        if report.kind not in ("bounce", "delay", "complaint", "auto_reply"):
+        known = report.kind in ("bounce", "delay", "complaint", "auto_reply")
+        if not known or is_hearsay(report, found.recipient, sender=envelope.sender):
             self.counts[report.kind] += 1
             log.info(
                 "report_ignored kind=%s message_id=%s recipient=%s", report.kind, found.message_id, found.recipient

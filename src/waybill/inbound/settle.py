@@ -35,6 +35,15 @@ class Case:
         return any(event.kind is kind and event.recipient == self.delivery.recipient for event in self.ledger.events)
 
 
+def is_hearsay(report: Report, recipient: str, *, sender: str) -> bool:
+    """Whether words alone, and of a sender that answers (mail servers send from the null path), name somebody else.
+
+    A report by the standard (RFC 3464) that names another is believed: it is of the address that ours forwards to.
+    """
+    named = any(_is_same(each.recipient, recipient) for each in report.recipients)
+    return report.by_words and sender != "" and not named
+
+
 def settle_complaint(case: Case, report: Report, *, reported_by: str, at: Instant) -> Settlement | None:
     """What a complaint (RFC 5965) writes; None where the ledger has one of this recipient already.
 

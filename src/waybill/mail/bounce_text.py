@@ -17,7 +17,11 @@ from waybill.mail.report_parts import Parts, addresses
 MAX_RECIPIENTS = 100
 MAX_DIAGNOSTIC = 600
 
-_DAEMON = re.compile(r"mailer[-_. ]?daemon|postmaster|mail delivery (?:sub)?system|mail administrator", re.IGNORECASE)
+_DAEMON = re.compile(
+    r"mailer[-_. ]?daemon|post[-_. ]?master|mail delivery (?:sub)?system|mail administrator", re.IGNORECASE
+)
+_ANSWERS = re.compile(r"^(?:re|fwd?|aw|wg|sv|antw|tr|rv)\s*:", re.IGNORECASE)
+_QUOTED = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
 _SUBJECT = re.compile(
     r"undeliver|returned mail|failure notice|deliver[a-z]* (?:status|fail|has failed|notif|problem|report|error)|mail delivery|mail error"
     r"|failed delivery|fail(?:ed|ure) (?:to )?deliver|could not (?:be )?deliver|not deliver|bounce|returning message|delayed mail|mail failure"
@@ -44,18 +48,42 @@ _ENHANCED = re.compile(r"(?<![\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _EXPIRED = re.compile(r"\b(?:too long|expired|giv(?:en|ing) up|for \d+ (?:hours|days))\b", re.IGNORECASE)
 
 
-def looks_like_bounce(parts: Parts) -> bool:
-    """Whether sender, subject or words say that something was not delivered."""
-    return is_from_mailer(parts) or _WORDS.search(parts.human[:20_000]) is not None
+def failures(parts: Parts, message: Message) -> tuple[ReportedRecipient, ...]:
+    """The recipients that failed, each with the words that stand by it; empty where it is no bounce.
+
+    People write about bounces, too. What they answer or quote is none, and of what else they send only that is one whose
+    subject and text both say so, and which has an SMTP reply for its recipient.
+    """
+    own = _QUOTED.sub("", parts.human)
+    if is_from_daemon(parts):
+        about_it = _says_so(parts) or _WORDS.search(own[:20_000])
+        return _named(parts, message) if about_it or not is_answer(parts) else ()
+    if is_answer(parts) or not _says_so(parts) or not _WORDS.search(own[:20_000]):
+        return ()
+    return tuple(each for each in _named(replace(parts, human=own), message) if each.status is not None)
 
 
 def is_from_mailer(parts: Parts) -> bool:
     """Whether sender or subject say so. What a person has written about an absence may have any words in it."""
-    if parts.header("x-failed-recipients"):
+    return is_from_daemon(parts) or _says_so(parts)
+
+
+def is_from_daemon(parts: Parts) -> bool:
+    """Whether a mail server sent it, by its own name for itself, and nobody with a name."""
+    if parts.header("x-failed-recipients") or parts.header("return-path") == "<>":
         return True
-    if parts.header("return-path") == "<>" or _DAEMON.search(parts.header("from")):
+    return _DAEMON.search(parts.header("from")) is not None
+
+
+def is_answer(parts: Parts) -> bool:
+    """Whether it answers a mail, or hands one on."""
+    if parts.header("in-reply-to") or parts.header("references"):
         return True
-    return _SUBJECT.search(parts.subject) is not None
+    return _ANSWERS.match(parts.subject) is not None
+
+
+def _says_so(parts: Parts) -> bool:
+    return bool(parts.header("x-failed-recipients")) or _SUBJECT.search(parts.subject) is not None
 
 
 def says_delayed(parts: Parts) -> bool:
@@ -63,7 +91,7 @@ def says_delayed(parts: Parts) -> bool:
     return _DELAYED.search(parts.subject) is not None and not _EXPIRED.search(parts.human[:2_000])
 
 
-def failures_in_text(parts: Parts, message: Message) -> tuple[ReportedRecipient, ...]:
+def _named(parts: Parts, message: Message) -> tuple[ReportedRecipient, ...]:
     """The recipients that failed, each with the words that stand by it; empty where none can be made out."""
     words = _NOT_FAILED.sub("", parts.human)
     own = _own_addresses(parts)

@@ -12,9 +12,10 @@ from email.message import Message
 from typing import Literal, TypeAlias
 
 from waybill.mail.bounce_text import (
-    failures_in_text,
+    failures,
+    is_answer,
+    is_from_daemon,
     is_from_mailer,
-    looks_like_bounce,
     says_delayed,
     with_words_beside,
 )
@@ -52,7 +53,8 @@ class Report:
 
     ``original_message_id`` is the Message-ID of the mail that it is about, without the angle brackets.
     ``auto_submitted`` is the value of that field (RFC 3834 §5) in lower case. ``return_paths`` are the envelope senders that
-    the returned mail is said to have had.
+    the returned mail is said to have had. ``by_words`` says that a bounce or delay has no part for machines (RFC 3464), so
+    that its text alone says whom it is about.
     """
 
     kind: Kind
@@ -65,6 +67,7 @@ class Report:
     auto_submitted: str | None = None
     subject: str | None = None
     return_paths: tuple[str, ...] = ()
+    by_words: bool = False
 
 
 def read_report(data: bytes) -> Report:
@@ -100,16 +103,16 @@ def _read(parts: Parts, message: Message) -> Report:
     if aggregate is not None:
         return replace(base, kind=aggregate)
     status = read_status(status_text(parts))
-    if status.recipients:
+    if status.recipients and (_has_status_part(parts) or is_from_daemon(parts) or not is_answer(parts)):
         return _status(status, base, parts)
     about = parts.header("in-reply-to").strip().strip("<>") or None
     reply = replace(base, kind="auto_reply", original_message_id=about or base.original_message_id)
     if _is_auto_reply(parts, base) and not parts.header("x-failed-recipients"):
         return reply
-    failed = failures_in_text(parts, message) if looks_like_bounce(parts) else ()
+    failed = failures(parts, message)
     if not failed:
         return reply if base.auto_submitted not in (None, "no") else base
-    return replace(base, kind="delay" if says_delayed(parts) else "bounce", recipients=failed)
+    return replace(base, kind="delay" if says_delayed(parts) else "bounce", recipients=failed, by_words=True)
 
 
 def _status(status: StatusReport, base: Report, parts: Parts) -> Report:
@@ -125,7 +128,13 @@ def _status(status: StatusReport, base: Report, parts: Parts) -> Report:
         recipients=tuple(with_words_beside(each, parts.human) for each in status.recipients),
         reporting_mta=status.reporting_mta,
         arrival_date=status.arrival_date,
+        by_words=not _has_status_part(parts),
     )
+
+
+def _has_status_part(parts: Parts) -> bool:
+    """Whether it is a delivery status by its types; the boundary of its parts may be broken."""
+    return parts.status is not None or parts.report_type == "delivery-status"
 
 
 def _complaint(parts: Parts, base: Report) -> Report:

@@ -104,7 +104,7 @@ class Held:
 
 @record(frozen=True, kw_only=True, slots=True)
 class Released:
-    """A hold was ended by hand: ``by`` is who did it, ``text`` what the hold had been."""
+    """A hold was ended, by hand or with the suspension behind it: ``by`` is who did it, ``text`` what the hold had been."""
 
     by: str
     text: str

@@ -19,6 +19,9 @@ INSTALLATION = ""
 
 DEFAULT_ACCOUNT = "100000000001"
 
+EVERY_SITE = "*"
+"""The ``name`` of a Probe of all sites."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pause:
@@ -231,6 +234,19 @@ class Suspension:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Probe:
+    """Somebody wants a site to be tried at once: a rest that it had before ``at``, since nobody answered there, ends.
+
+    ``name`` is the site, or EVERY_SITE; ``account`` INSTALLATION; ``by`` who wants it.
+    """
+
+    account: str
+    name: str
+    by: str
+    at: Instant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MtaStsPolicy:
     """The MTA-STS policy of a domain, ``name``, as it was fetched (RFC 8461 §3.2); ``account`` is INSTALLATION.
 
@@ -295,6 +311,7 @@ Resource: TypeAlias = (
     | Subscription
     | SigningCertificate
     | Suspension
+    | Probe
     | MtaStsPolicy
     | DedicatedIpPool
     | DedicatedIp

@@ -228,8 +228,7 @@ class SmtpConnection:
                 raise SmtpError(Stage.STARTTLS, text, fault=Fault.TLS_NOT_OFFERED, command=f"EHLO {self.helo}")
             self.clear_because = f"{target} does not offer STARTTLS"
             return
-        wire.send("STARTTLS")
-        reply = await wire.reply(Stage.STARTTLS, "STARTTLS", seconds)
+        reply = await self._say_starttls("STARTTLS")
         if reply.code != 220:
             if reply.code == 421:
                 _refuse(Stage.STARTTLS, reply, "STARTTLS")
@@ -238,10 +237,27 @@ class SmtpConnection:
                 raise SmtpError(Stage.STARTTLS, text, fault=Fault.TLS_FAILED, command="STARTTLS")
             self.clear_because = f'{target} offers STARTTLS and answered it with "{reply.text}"'
             wire.note("STARTTLS is refused; TLS is not required, so the conversation goes on in clear")
+            await self._say_starttls("NOOP")  # some refuse and hang up
             return
         await wire.start_tls(self.settings.tls.context, seconds)
         self._describe_tls()
         await self._ehlo()  # RFC 3207 §4.2: what was said before does not count
+
+    async def _say_starttls(self, command: str) -> Reply:
+        """The reply to a command of this stage. A server that hangs up over STARTTLS has failed at TLS."""
+        wire = self.wire
+        wire.send(command)
+        try:
+            return await wire.reply(Stage.STARTTLS, command, self.settings.timeouts.starttls)
+        except SmtpError as error:
+            if error.fault is not Fault.CONNECTION_LOST:
+                raise
+            raise SmtpError(
+                Stage.STARTTLS,
+                f"TLS was asked for and broke off: {error.text}",
+                fault=Fault.TLS_FAILED,
+                command="STARTTLS",
+            ) from error
 
     def _describe_tls(self) -> None:
         target = self.wire.target

@@ -4,7 +4,6 @@ from math import ceil
 
 from waybill.model.clock import SECOND, Instant
 
-
 _WHOLE = 1 - 1e-9  # what sums of fractions of one come to
 
 

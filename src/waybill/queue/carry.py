@@ -10,17 +10,18 @@ from waybill.mail.dkim import signing_domains
 from waybill.mail.return_path import encode as return_path
 from waybill.model.address import comparable
 from waybill.model.cause import Cause
+from waybill.model.clock import Instant
 from waybill.model.event import Held
 from waybill.model.outcome import Attempt, Line, Result, Speaker
 from waybill.model.resource import INSTALLATION, Account, ConfigurationSet
 from waybill.queue.config import QueueConfig, QueueParts
-from waybill.queue.false_reject import WINDOW, FalseRejects, is_known_good
+from waybill.queue.false_reject import WINDOW, FalseRejects, Known, is_known_good
 from waybill.queue.holding import Holder, Stop
 from waybill.queue.lanes import Lane
 from waybill.queue.schedule import next_attempt
 from waybill.queue.settle import Owner, broken_attempt, settle_attempt
 from waybill.queue.trouble import Trouble
-from waybill.queue.write import settle_for_good
+from waybill.queue.write import read_for_good, settle_for_good
 from waybill.store.protocol import Claim
 
 log = logging.getLogger(__name__)
@@ -86,17 +87,14 @@ class Carrier:
         if not outcome.suppress:
             return attempt
         delivery, store = claim.delivery, self._parts.store
-        history = await store.history(delivery, at)
+        history = await read_for_good(lambda: store.history(delivery, at), self._trouble)
         if not is_known_good(history.last_delivered_to_address, at):
             return attempt
         earlier = self._heard.refused(site, (delivery.account, comparable(delivery.recipient)), at)
         if earlier is None:
             return attempt
         log.warning("refusal_not_believed site=%s message_id=%s rule=%s", site, delivery.message_id, outcome.rule)
-        for account, address in earlier:
-            for entry in await store.suppressed(account, (address,), at):
-                if entry.author == f"rule:{outcome.rule}" and entry.at > at - WINDOW:
-                    await store.unsuppress(entry.account, entry.address)
+        await read_for_good(lambda: self._put_right(earlier, outcome.rule, at), self._trouble)
         note = Line(
             at=at, who=Speaker.NOTE, text=f"{site} disowns several recipients whose mail it took lately: {NOBODY}"
         )
@@ -105,6 +103,14 @@ class Carrier:
             outcome=replace(outcome, suppress=False, confidence="likely"),
             transcript=(*attempt.transcript, note),
         )
+
+    async def _put_right(self, earlier: tuple[Known, ...], rule: str, at: Instant) -> None:
+        """Takes back the entries that the refusals just before have made."""
+        store = self._parts.store
+        for account, address in earlier:
+            for entry in await store.suppressed(account, (address,), at):
+                if entry.author == f"rule:{rule}" and entry.at > at - WINDOW:
+                    await store.unsuppress(entry.account, entry.address)
 
     async def _attempt(
         self, claim: Claim, configuration_set: ConfigurationSet | None, pool: str | None
@@ -153,7 +159,9 @@ class Carrier:
             )
         owner = None
         if outcome.suppress:
-            account = await self._parts.store.get(Account, INSTALLATION, message.account)
+            account = await read_for_good(
+                lambda: self._parts.store.get(Account, INSTALLATION, message.account), self._trouble
+            )
             assert account is not None, "accounts are never deleted"
             owner = Owner(account=account, configuration_set=configuration_set)
         kept = dkim_header if dkim_header and not message.dkim_header and retry_at is not None else None

@@ -1,6 +1,7 @@
 """Holds back what waits for a site to which nothing may begin for a while, in hand and in the store, and says why."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
@@ -15,6 +16,7 @@ from waybill.model.resource import Suspension
 from waybill.queue.config import QueueParts
 from waybill.queue.lanes import Lane, Lanes
 from waybill.queue.pace import Rest
+from waybill.queue.probes import Probes
 from waybill.queue.settle import settle_hold
 from waybill.queue.trouble import Trouble
 from waybill.queue.write import settle_for_good
@@ -41,6 +43,8 @@ PATIENCE = 1.0
 
 _AT_ONCE = 50
 _SPREAD = 0.1
+LONGEST_SPREAD = MINUTE
+"""What was held is due again at most so long after the hold has ended."""
 
 
 @record(frozen=True, kw_only=True, slots=True)
@@ -103,6 +107,7 @@ class Holder:
         lanes: Lanes,
         *,
         trouble: Trouble,
+        probes: Probes,
         remember_sites: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = parts.store
@@ -110,6 +115,7 @@ class Holder:
         self._clock = parts.clock
         self._chance = parts.chance
         self._trouble = trouble
+        self._probes = probes
         self._remember_sites = remember_sites
         self._closed = False
         self._emptying: set[Lane] = set()
@@ -141,7 +147,11 @@ class Holder:
         delivery, now = claim.delivery, self._clock()
         until = stop.held.until
         wait = None if until is None else max(0, until - now)
-        next_at = delivery.expires_at if wait is None else now + wait + round(wait * _SPREAD * self._chance())
+        next_at = (
+            delivery.expires_at
+            if wait is None
+            else now + wait + round(min(wait * _SPREAD, LONGEST_SPREAD) * self._chance())
+        )
         settlement = settle_hold(delivery, stop.held, at=now, next_at=next_at, cause=stop.cause, tell=tell)
         await settle_for_good(self._store, settlement, delivery.message_id, self._trouble)
         self._lanes.drop(claim, lane)
@@ -166,7 +176,7 @@ class Holder:
 
     async def _empty(self, lane: Lane) -> None:
         try:
-            while (stop := stop_of(lane, self._clock())) is not None:
+            while (stop := await self._stop_of(lane)) is not None:
                 claims = self._lanes.take_waiting(lane, _AT_ONCE)
                 if not claims:
                     return
@@ -182,6 +192,15 @@ class Holder:
         finally:
             self._emptying.discard(lane)
 
+    async def _stop_of(self, lane: Lane) -> Stop | None:
+        """Why the lane is stopped, as of now: what an operator has just released is not held again."""
+        stop = stop_of(lane, self._clock())
+        if stop is None or stop.held.limit != UNREACHABLE_LIMIT:
+            return stop
+        with contextlib.suppress(StoreUnavailable):  # then nobody can have released anything
+            await self._probes.refresh()
+        return stop_of(lane, self._clock())
+
     def _lost(self, claim: Claim, lane: Lane) -> bool:
         lapsed = self._lanes.has_lapsed(claim, self._clock())
         if lapsed:
@@ -191,9 +210,12 @@ class Holder:
     async def _hold_in_store(self, lane: Lane) -> None:
         total = 0
         try:
-            while (stop := stop_of(lane, self._clock())) is not None:
+            while stop_of(lane, self._clock()) is not None:
                 try:
                     await self._remember_sites()  # else the store does not know whose they are
+                    stop = await self._stop_of(lane)
+                    if stop is None:
+                        break
                     count = await self._store.hold(
                         Selection(sites=(lane.site.name,)), _in_store(stop), now=self._clock(), limit=PORTION
                     )

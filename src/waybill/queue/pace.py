@@ -1,6 +1,7 @@
 """How fast mail goes to one site: what its answers have taught, what it asked for, and whether anybody is there at all."""
 
 import re
+from dataclasses import replace
 from enum import StrEnum
 
 from waybill.model.cause import Cause, Responder, Scope
@@ -83,6 +84,7 @@ class Pace:
         self._failures = 0
         self._silent_since: Instant = 0
         self._rests = 0
+        self._probed_at: Instant = 0
         self.rest: Rest | None = None
         self.note: PaceNote | None = None
         self._rate_before = 0.0
@@ -117,6 +119,19 @@ class Pace:
     def slow_start(self) -> None:
         """The site is spoken to again after a pause: one at a time first, more with each answer."""
         self.at_once = 1.0
+
+    def probe(self, at: Instant, now: Instant) -> bool:
+        """Somebody wants to know at once whether the site answers: whether it rested, and does so no longer.
+
+        One message is tried. If nobody is reached again, the next rest is as long as this one, and no longer.
+        """
+        rest = self.rest
+        if rest is None or now >= rest.until or at <= self._probed_at or at < rest.attempt.started_at:
+            return False
+        self._probed_at = at
+        self._rests = max(0, self._rests - 1)
+        self.rest = replace(rest, until=now)
+        return True
 
     def learn(self, attempt: Attempt, message_id: str, *, ours: bool) -> Turn | None:
         """Takes in how an attempt ended. ``ours``: that nobody is reached is a trouble on our side, no fault of the site."""

@@ -13,11 +13,13 @@ log = logging.getLogger(__name__)
 KEPT = 24 * HOUR
 """A suspension that has ended stays on record so long."""
 
+OPERATOR = "operator"
+
 _PORTION = 1_000
 
 
 class Suspensions:
-    """Puts suspensions in force in this worker's lanes. One that is deleted has what it held released."""
+    """Puts suspensions in force in this worker's lanes. One that ends, or is deleted, has what it held released."""
 
     def __init__(self, store: Store, lanes: Lanes, holder: Holder, *, clock: Clock, workers: int) -> None:
         self._store = store
@@ -49,7 +51,7 @@ class Suspensions:
                 break
         for name, old in list(self._known.items()):
             if name not in found:
-                self._end(name, early=old.holds(now))
+                self._end(old, by=OPERATOR if old.holds(now) else old.by)
         for name, new in found.items():
             if new != self._known.get(name):
                 self._begin(new)
@@ -88,13 +90,12 @@ class Suspensions:
         if not suspension.per_minute:
             self._holder.stop(lane)
 
-    def _end(self, name: str, *, early: bool) -> None:
-        del self._known[name]
-        lane = self._lanes.lane(name)
+    def _end(self, suspension: Suspension, *, by: str) -> None:
+        del self._known[suspension.name]
+        lane = self._lanes.lane(suspension.name)
         if lane is not None:
             lane.suspend(None, self._workers)
-        if early:
-            self._holder.release(name, "operator")
+        self._holder.release(suspension.name, by)
 
 
 def _outlasts(there: Suspension, new: Suspension) -> bool:

@@ -19,6 +19,7 @@ from waybill.queue.config import QueueParts as QueueParts
 from waybill.queue.holding import Holder
 from waybill.queue.lanes import Lane, Lanes
 from waybill.queue.pace import Pace, PaceNote, Turn
+from waybill.queue.probes import Probes
 from waybill.queue.suspended import Suspensions
 from waybill.queue.suspensions import SUSPENSION_RULES, SuspensionCounts
 from waybill.queue.sweep import Sweeper
@@ -60,7 +61,10 @@ class Queue:
         self._config = config
         self._trouble = Trouble(parts.watch)
         self._lanes = Lanes(most_of_account=config.concurrency - config.concurrency // 8)
-        self._holder = Holder(parts, self._lanes, trouble=self._trouble, remember_sites=self._remember_sites)
+        self._probes = Probes(parts.store, self._lanes, clock=parts.clock)
+        self._holder = Holder(
+            parts, self._lanes, trouble=self._trouble, probes=self._probes, remember_sites=self._remember_sites
+        )
         self._suspensions = Suspensions(
             parts.store, self._lanes, self._holder, clock=parts.clock, workers=config.workers
         )
@@ -164,12 +168,13 @@ class Queue:
             self._trouble.leases_renewed()
 
     async def keep_house(self) -> None:
-        """Minds the suspensions, ends what has expired while it waited here, and begins what may begin again.
+        """Minds suspensions and probes, ends what has expired while it waited here, and begins what may begin again.
 
         Raises: StoreUnavailable.
         """
         await self._remember_sites()
         await self._suspensions.refresh()
+        await self._probes.refresh()
         for claim, lane in self._lanes.take_expired(self._clock()):
             self._run_aside(self._expire(claim, lane))
         now = self._clock()

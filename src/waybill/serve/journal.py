@@ -10,6 +10,7 @@ LONGEST = 2_000
 BURST, PERIOD = 5, 10.0
 """So many warnings and errors of one kind are written in ``PERIOD`` seconds; the next one says how many were not."""
 
+_OURS = "waybill"
 _FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _ESCAPES = {
     code: repr(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), 0x2028, 0x2029)
@@ -52,8 +53,9 @@ class Calm(logging.Filter):
 
 
 def start_journal(level: int) -> None:
-    """Sets up the root logger of this process."""
+    """Sets up the loggers of this process: our own write from ``level`` on, those of libraries no less than warnings."""
     out = logging.StreamHandler()
     out.setFormatter(OneLine(_FORMAT))
     out.addFilter(Calm())
-    logging.basicConfig(level=level, handlers=[out])
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[out])
+    logging.getLogger(_OURS).setLevel(level)

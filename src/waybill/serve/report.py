@@ -25,7 +25,10 @@ _MOST_SHOWN = 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """All that there is to say. ``workers`` are those that are alive or were until now; ``stuck`` at most twenty."""
+    """All that there is to say. ``workers`` are those that are alive or were until now; ``stuck`` at most twenty.
+
+    Where the store cannot be read (``readable`` false), nothing is known of what is in it.
+    """
 
     at: Instant
     parts: Mapping[str, PartHealth]
@@ -35,6 +38,7 @@ class Report:
     suspensions: Sequence[Suspension]
     stuck: Sequence[Delivery]
     monotonic: float
+    readable: bool = True
 
     @property
     def failing(self) -> bool:
@@ -49,7 +53,7 @@ async def report(store: Store, page: Path, *, at: Instant, monotonic: float) -> 
     stuck = await _stuck(store, at)
     queue = await store.queue_by_site(at, limit=_MOST_SHOWN)
     service = service_part(processes, sum(site.due for site in queue), monotonic)
-    alive = [one for place, one in sorted(processes.items()) if place != SUPERVISOR and not one.stopped]
+    alive = _workers(processes)
     heard = [one for one in alive if one.is_alive(monotonic)]
     parts = _merge([store_part(figures), queue_part(figures, stuck), publishing_part(figures, at)], heard)
     return Report(
@@ -62,6 +66,31 @@ async def report(store: Store, page: Path, *, at: Instant, monotonic: float) -> 
         stuck=stuck[:_MOST_SHOWN],
         monotonic=monotonic,
     )
+
+
+def report_without_store(page: Path, why: str, *, at: Instant, monotonic: float) -> Report | None:
+    """How a service is whose store cannot be had, for the reason ``why``; None where no service has ever said a word."""
+    processes = read_page(page)
+    if not processes:
+        return None
+    alive = _workers(processes)
+    store = PartHealth(state=State.FAILING, evidence=why)
+    parts = _merge([("store", store)], [one for one in alive if one.is_alive(monotonic)])
+    return Report(
+        at=at,
+        parts={"service": service_part(processes, 0, monotonic), **parts},
+        workers=alive,
+        recipients={},
+        queue=(),
+        suspensions=(),
+        stuck=(),
+        monotonic=monotonic,
+        readable=False,
+    )
+
+
+def _workers(processes: Mapping[int, ProcessHealth]) -> list[ProcessHealth]:
+    return [one for place, one in sorted(processes.items()) if place != SUPERVISOR and not one.stopped]
 
 
 def service_part(processes: Mapping[int, ProcessHealth], due: int, monotonic: float) -> PartHealth:

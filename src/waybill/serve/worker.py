@@ -183,6 +183,7 @@ def _deliver_config(plan: Plan) -> DeliverConfig:
         allow_private=delivery.allow_private,
         relay=delivery.relay,
         zone_routes=routes,
+        ca_file=delivery.ca_file,
     )
 
 

@@ -76,6 +76,7 @@ def _check_together(settings: Settings, where: str) -> None:
         ("submission.tls_key", submission.tls_key),
         ("inbound.tls_cert", inbound.tls_cert),
         ("inbound.tls_key", inbound.tls_key),
+        ("delivery.ca_file", settings.delivery.ca_file),
         ("publish.ca_file", settings.publish.ca_file),
     ):
         if path and not Path(path).is_file():
@@ -101,12 +102,14 @@ def check_files(settings: Settings) -> None:
                 f"{name}.tls_cert = {door.tls_cert!r} with tls_key = {door.tls_key!r} is not "
                 f"allowed; they must be PEM files of a certificate chain and its key, without a password ({error})"
             ) from None
-    if publish.ca_file:
+    for name, authorities in (("delivery", settings.delivery.ca_file), ("publish", publish.ca_file)):
+        if not authorities:
+            continue
         try:
-            ssl.create_default_context().load_verify_locations(publish.ca_file)
+            ssl.create_default_context().load_verify_locations(authorities)
         except OSError as error:
             raise SettingsError(
-                f"publish.ca_file = {publish.ca_file!r} is not allowed; it must be a PEM file of certificates ({error})"
+                f"{name}.ca_file = {authorities!r} is not allowed; it must be a PEM file of certificates ({error})"
             ) from None
     file = Path(publish.file)
     if publish.file and (file.is_dir() or not file.parent.is_dir()):

@@ -113,6 +113,11 @@ class Delivery:
         "Hold receivers to their TLSA records (RFC 7672), where a resolver on this machine validates DNSSEC.",
     )
     mta_sts: bool = _setting(True, parse_boolean, "Hold receivers to their MTA-STS policies (RFC 8461).")
+    ca_file: str = _setting(
+        "",
+        parse_text,
+        "PEM file of the authorities that receivers' and the relay's certificates are verified with; empty: the system's.",
+    )
     retry: tuple[int, ...] = _setting(
         ["1m", "5m", "15m", "30m", "1h"], parse_durations, "Waits between attempts; the last one repeats."
     )

@@ -75,6 +75,9 @@ class QueueControl(Protocol):
     async def remember_sites(self, sites: Mapping[str, str]) -> None:
         """Keeps to which site each recipient domain's mail goes (domain to site)."""
 
+    async def knows_site(self, site: str) -> bool:
+        """Whether mail for any domain has gone, or was to go, to a site of that name."""
+
     async def queue_by_site(
         self, now: Instant, *, selection: Selection = EVERYTHING, limit: int = 100
     ) -> list[SiteQueue]:

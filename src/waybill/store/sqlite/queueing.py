@@ -52,6 +52,11 @@ def remember_sites(transaction: Transaction, sites: Mapping[str, str]) -> None:
     )
 
 
+def knows_site(connection: sqlite3.Connection, site: str) -> bool:
+    """Whether a domain's mail is known to go there."""
+    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM sites WHERE site = ?)", (site,)).fetchone()[0])
+
+
 # finding
 
 

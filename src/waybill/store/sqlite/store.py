@@ -264,6 +264,9 @@ class SqliteStore:
         if sites:
             await self._writer.write(lambda transaction: queueing.remember_sites(transaction, sites))
 
+    async def knows_site(self, site: str) -> bool:
+        return await self._readers.read(lambda connection: queueing.knows_site(connection, site))
+
     async def queue_by_site(
         self, now: Instant, *, selection: Selection = EVERYTHING, limit: int = 100
     ) -> list[SiteQueue]:
