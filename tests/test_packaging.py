@@ -24,6 +24,8 @@ COPYLEFT = re.compile(r"\b(?:A|L)?GPL|GNU (?:Affero|Lesser|Library|General)", re
 IMPORTED_AS = {"dns": "dnspython", "flufl": "flufl-bounce", "prometheus_client": "prometheus-client"}
 LOADED_BY_NAME = {"httptools", "uvloop"}
 
+EXTRAS = r"(?:\[[a-z0-9,-]+\])?"
+
 
 def project() -> dict[str, Any]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -79,7 +81,7 @@ def licences_of(distribution: importlib.metadata.Distribution) -> str:
 def locked(lock: str) -> dict[str, str]:
     """Each package of a lock file, by name, with its version."""
     text = (ROOT / lock).read_text("utf-8")
-    return dict(re.findall(r"^([a-z0-9][a-z0-9.-]*)==(\S+) \\$", text, re.MULTILINE))
+    return dict(re.findall(rf"^([a-z0-9][a-z0-9.-]*){EXTRAS}==(\S+) \\$", text, re.MULTILINE))
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +168,24 @@ def test_copyleft_is_recognised(text: str) -> None:
 def test_the_lock_file_holds_versions_and_hashes_only(lock: str) -> None:
     """Every line is a pinned package or one of its hashes: no index, no place, no comment."""
     text = (ROOT / lock).read_text("utf-8")
-    package = r"[a-z0-9][a-z0-9.-]*==\S+ \\\n(?:    --hash=sha256:[0-9a-f]{64} \\\n)*    --hash=sha256:[0-9a-f]{64}\n"
+    digest = r"    --hash=sha256:[0-9a-f]{64}"
+    package = rf"[a-z0-9][a-z0-9.-]*{EXTRAS}==\S+ \\\n(?:{digest} \\\n)*{digest}\n"
     assert re.fullmatch(rf"(?:{package})+", text)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_an_extra_that_a_locked_package_needs_is_locked_with_it(lock: str) -> None:
+    """Before 23.3, pip looked for the newest `coverage[toml]` although `coverage` was pinned, and then refused it."""
+    text = (ROOT / lock).read_text("utf-8")
+    needed = [
+        Requirement(requirement)
+        for distribution in with_all_they_need(locked(lock)).values()
+        for requirement in distribution.requires or ()
+    ]
+    for requirement in needed:
+        if requirement.extras and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            [pinned] = re.findall(rf"^{canonicalize_name(requirement.name)}\[([^]]+)\]==", text, re.MULTILINE)
+            assert requirement.extras <= set(pinned.split(",")), str(requirement)
 
 
 def test_the_lock_files_cover_what_is_declared() -> None:
