@@ -73,11 +73,11 @@ def _job(port: int, count: int, arguments: argparse.Namespace) -> Job:
     )
 
 
-async def measure_waybill(arguments: argparse.Namespace, *, protocol: str) -> dict[str, Any]:
+async def measure_waybill(arguments: argparse.Namespace, *, protocol: str, signing: str = "rsa") -> dict[str, Any]:
     """The figures of one run. Raises: RuntimeError."""
-    case = Case(protocol=protocol, workers=arguments.workers, signing="rsa", events=True, size=arguments.size)
+    case = Case(protocol=protocol, workers=arguments.workers, signing=signing, events=True, size=arguments.size)
     figures = await measure(case, arguments)
-    if figures["signed"] != arguments.messages:
+    if figures["signed"] != arguments.messages * (signing != "none"):
         raise RuntimeError(f"{figures['signed']} of {arguments.messages} messages were signed")
     return figures | {"cpu_us_per_message": figures["worker_cpu_us_per_message"]}
 
@@ -89,6 +89,8 @@ CONTENDERS: dict[str, Contender] = {
     "Postfix + OpenDKIM": lambda arguments: measure_postfix(arguments, signing=True),
     "Waybill, SMTP": lambda arguments: measure_waybill(arguments, protocol="smtp"),
     "Waybill, SES v2": lambda arguments: measure_waybill(arguments, protocol="api"),
+    "Waybill, SMTP, not signing": lambda arguments: measure_waybill(arguments, protocol="smtp", signing="none"),
+    "Waybill, SES v2, not signing": lambda arguments: measure_waybill(arguments, protocol="api", signing="none"),
 }
 
 
