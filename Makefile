@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check format lint types layers tests docs check-docs models lock wheel bench bench-peers clean
+.PHONY: help demo serve test check format lint types layers tests docs check-docs models lock wheel stories bench bench-explain bench-peers clean
 
 define make-venv
 @test -n "$(PYTHON)" || { echo "No Python 3.11 or later was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -60,6 +60,9 @@ tests: $(VENV)/development
 	PYTEST_DEBUG_TEMPROOT=$${memory:-$${TMPDIR:-/tmp}} $(BIN)/pytest -n 2 --dist loadfile; \
 	ended=$$?; test -z "$$memory" || rm -rf "$$memory"; exit $$ended
 
+stories: $(VENV)/development ## Plays every story end to end, and prints how many are told right
+	$(BIN)/python -m tests.stories
+
 docs: $(VENV)/development ## Writes the generated pages again
 	$(BIN)/python scripts/generate_docs.py
 
@@ -78,6 +81,9 @@ wheel: $(VENV)/development ## Builds the wheel into dist/
 
 bench: $(VENV)/development ## Measures throughput and latency on this machine
 	$(BIN)/python bench/throughput.py
+
+bench-explain: $(VENV)/development ## Times explanations in a ledger of a million messages
+	$(BIN)/python bench/explanations.py
 
 bench-peers: $(VENV)/development ## The same beside Postfix and Postfix + OpenDKIM; needs root and both
 	$(BIN)/python bench/peers.py

@@ -90,6 +90,9 @@ CREATE INDEX deliveries_trouble ON deliveries (status, accepted_at)
 CREATE INDEX deliveries_cause ON deliveries (cause, accepted_at)
     WHERE cause IS NOT NULL AND cause <> 'accepted_by_receiver';
 
+-- When an address bounced last, however much it was sent.
+CREATE INDEX deliveries_bounced ON deliveries (address, updated_at) WHERE status = 'bounced';
+
 -- The ledger: append-only.
 CREATE TABLE events (
     id        INTEGER PRIMARY KEY,
