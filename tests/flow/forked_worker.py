@@ -12,9 +12,12 @@ import sys
 
 def main() -> None:
     with socket.socket(socket.AF_UNIX) as forker:
-        forker.connect(sys.argv[1])
-        socket.send_fds(forker, [b"fork"], [0, 1, 2])
-        worker = int(forker.recv(20))
+        try:
+            forker.connect(sys.argv[1])
+            socket.send_fds(forker, [b"fork"], [0, 1, 2])
+            worker = int(forker.recv(20))
+        except (ConnectionError, ValueError):  # the whole tree was killed while this one started
+            sys.exit(1)
         signal.signal(signal.SIGTERM, lambda *_: os.kill(worker, signal.SIGTERM))
         os.close(0)
         os.close(1)

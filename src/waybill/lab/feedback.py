@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 
-from waybill.lab.report import Incident, write_auto_reply, write_bounce, write_complaint
+from waybill.lab.report import Incident, write_auto_reply, write_bounce, write_complaint, write_delay
 from waybill.lab.script import AfterEffect
 from waybill.mail.reply import MalformedReply, ReplyParser
 
@@ -50,6 +50,8 @@ class Returning:
         match effect:
             case AfterEffect.BOUNCE:
                 content = write_bounce(incident)
+            case AfterEffect.DELAY:
+                content = write_delay(incident)
             case AfterEffect.COMPLAINT:
                 content = write_complaint(incident, feedback.user_agent)
             case AfterEffect.AUTO_REPLY:

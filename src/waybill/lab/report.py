@@ -1,10 +1,10 @@
-"""The mails that come home: a bounce mail (RFC 3464), a complaint (RFC 5965) and an auto-reply (RFC 3834)."""
+"""The mails that come home: a bounce mail or a notice of delay (RFC 3464), a complaint (RFC 5965) and an auto-reply (RFC 3834)."""
 
 from dataclasses import dataclass
 from email.utils import formatdate
 from zlib import crc32
 
-from waybill.model.clock import SECOND, Instant
+from waybill.model.clock import DAY, SECOND, Instant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +49,30 @@ def write_bounce(incident: Incident) -> bytes:
     )
     head = _header(
         incident, f"Mail Delivery System <MAILER-DAEMON@{incident.reporter}>", "Undelivered Mail Returned to Sender"
+    )
+    return _multipart(head + b"Auto-Submitted: auto-replied\r\n", "delivery-status", human, machine, incident)
+
+
+def write_delay(incident: Incident) -> bytes:
+    """A delivery status notification: the message was taken, and the system behind does not answer yet."""
+    human = (
+        f"This is the mail system at host {incident.reporter}.\r\n\r\n"
+        "THIS IS A WARNING ONLY. YOU DO NOT NEED TO RESEND YOUR MESSAGE.\r\n\r\n"
+        f"Your message to <{incident.recipient}> could not be delivered for some time.\r\n"
+    )
+    machine = (
+        f"Reporting-MTA: dns; {incident.reporter}\r\n"
+        f"Arrival-Date: {incident.date}\r\n\r\n"
+        f"Final-Recipient: rfc822; {incident.recipient}\r\n"
+        f"Original-Recipient: rfc822;{incident.recipient}\r\n"
+        "Action: delayed\r\n"
+        "Status: 4.4.1\r\n"
+        "Diagnostic-Code: X-Postfix; connect to store.inside.example[192.0.2.77]:25:\r\n"
+        "    Connection timed out\r\n"
+        f"Will-Retry-Until: {formatdate((incident.at + 5 * DAY) / SECOND)}\r\n"
+    )
+    head = _header(
+        incident, f"Mail Delivery System <MAILER-DAEMON@{incident.reporter}>", "Delayed Mail (still being retried)"
     )
     return _multipart(head + b"Auto-Submitted: auto-replied\r\n", "delivery-status", human, machine, incident)
 

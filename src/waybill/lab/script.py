@@ -15,6 +15,7 @@ class AfterEffect(StrEnum):
 
     BOUNCE = "bounce"  # an RFC 3464 DSN: the mailbox does not exist
     COMPLAINT = "complaint"  # an RFC 5965 report: marked as spam
+    DELAY = "delay"  # an RFC 3464 DSN: not passed on yet, and tried on
     AUTO_REPLY = "auto-reply"  # an RFC 3834 out-of-office answer
 
 
