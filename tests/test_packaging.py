@@ -107,6 +107,7 @@ def test_the_wheel_carries_everything_that_is_read_at_run_time(wheel: Path) -> N
         "waybill/py.typed",
         "waybill/model/causes.json",
         "waybill/deliver/rules.toml",
+        "waybill/standing/blocklists.toml",
         "waybill/api/models/sesv2.json",
         "waybill/api/models/ses.json",
         "waybill/api/models/sns.json",

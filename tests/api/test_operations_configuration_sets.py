@@ -8,7 +8,7 @@ import pytest
 
 from tests.api.operations_world import ACCOUNT, START, World, open_world
 from waybill.api.call import ApiError
-from waybill.model.resource import ConfigurationSet
+from waybill.model.resource import ConfigurationSet, Pause
 from waybill.store.protocol import NoticeKind
 
 
@@ -55,6 +55,7 @@ async def test_put_operations(world: World) -> None:
         name="cs",
         created_at=START,
         sending_enabled=False,
+        paused=Pause(by="api:AKIDEXAMPLE", reason="PutConfigurationSetSendingOptions was called", at=START),
         suppressed_reasons=(),
         tls_required=True,
         reputation_metrics_enabled=True,

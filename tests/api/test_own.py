@@ -241,6 +241,17 @@ async def test_a_store_that_is_away(world: World, path: str) -> None:
     assert "the store cannot be reached: disk I/O error" == json.loads(response.body)["error"]
 
 
+async def test_standing(world: World) -> None:
+    """Rates, pauses, listings and advice; to the operator of all accounts."""
+    (delivery,) = await accepted(world.store, START)
+    await world.store.settle(attempted(delivery, Status.DELIVERED, START))
+    shown = await world.json("/api/standing")
+    assert [("account", ACCOUNT, 1), ("domain", "sender.example", 1)] == [
+        (one["kind"], one["name"], one["sent"]) for one in shown["rates"]
+    ]
+    assert [[], [], []] == [shown[name] for name in ("pauses", "listings", "recommendations")]
+
+
 async def test_metrics(world: World) -> None:
     """Prometheus reads them; they are the ledger's."""
     (delivery,) = await accepted(world.store)

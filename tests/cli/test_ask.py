@@ -46,6 +46,12 @@ def test_explain_as_json(config: Path) -> None:
     assert "waybill suppression remove anna.k@firma.example" == told["recipients"][0]["remedies"][1]["command"]
 
 
+def test_live_needs_the_ledger(config: Path) -> None:
+    """A file's message is nobody's to walk for."""
+    result = run("explain", "--from-file", "-", "--live", "--config", str(config))
+    assert (2, True) == (result.exit_code, "--live" in result.stderr)
+
+
 @pytest.mark.parametrize("command", ["explain", "events"])
 def test_not_found(config: Path, command: str) -> None:
     """An unknown id is exit code 4, and one line that says so."""

@@ -72,6 +72,7 @@ def test_a_settings_file_that_is_not_there_is_an_error(run: Run) -> None:
         ("find",),
         ("events", "x"),
         ("status",),
+        ("standing",),
         ("queue", "list"),
         ("queue", "hold", "--all"),
         ("queue", "suspensions"),

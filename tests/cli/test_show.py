@@ -7,13 +7,13 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from tests.explain import stories_content
 from tests.explain.life import MESSAGE_ID, START, Life, message
 from tests.explain.stories import STORIES
-from waybill.cli.show import describe_delay, harmless, show_explanation, show_found, show_ledger
+from waybill.cli.show import harmless, show_explanation, show_found, show_ledger
 from waybill.deliver.evidence import Failure
 from waybill.explain import explain
-from waybill.explain.record import Delay
-from waybill.model.message import Source, Status
+from waybill.model.message import Status
 from waybill.model.outcome import Stage
 from waybill.store.protocol import Found, Ledger
 
@@ -30,10 +30,10 @@ def shown(life: Life, *, width: int, terminal: bool) -> str:
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("name", sorted(STORIES))
 def test_fits_a_terminal(name: str, width: int) -> None:
-    """Prose is wrapped to the terminal; only single words, such as ids, and commands are longer."""
+    """Prose is wrapped to the terminal; only single words, such as ids, commands and DNS records are longer."""
     for styled in shown(STORIES[name](), width=width, terminal=True).splitlines():
         line = Text.from_ansi(styled).plain
-        assert len(line) <= width or " " not in line.strip() or "waybill " in line, line
+        assert len(line) <= width or " " not in line.strip() or "waybill " in line or '. TXT "' in line, line
 
 
 @pytest.mark.parametrize("name", sorted(STORIES))
@@ -82,16 +82,6 @@ def test_several_recipients() -> None:
     show_explanation(both, Console(file=out, width=100))
     assert 2 == out.getvalue().count(told.recipients[0].telling.headline)
     assert 1 == out.getvalue().count(f"  Message       {MESSAGE_ID}")
-
-
-def test_delay_in_words() -> None:
-    """Parts that are not known are left out; an API client's clock has whole seconds only."""
-    delay = Delay(before_acceptance_ms=420, in_waybill_ms=40, at_receiver_ms=963_800)
-    assert "before us under 1 s · in Waybill 0.04 s · at the receiver 16 min 3 s" == describe_delay(delay, Source.API)
-    assert "before us 0.42 s · in Waybill 0.04 s" == describe_delay(
-        Delay(before_acceptance_ms=420, in_waybill_ms=40), Source.SMTP
-    )
-    assert "not known" == describe_delay(Delay(), Source.API)
 
 
 def hits() -> list[Found]:
@@ -146,3 +136,15 @@ def test_ledger_has_every_line() -> None:
     assert "S: 451 4.7.1 Greylisted\n" in text
     assert text.startswith(f"{MESSAGE_ID}   from Shop <orders@shop.example>   4,218 bytes\n")
     assert START == ledger.events[0].at
+
+
+def test_ledger_has_every_finding() -> None:
+    """What was found in the content stands there line by line, with whose rule it is."""
+    life = stories_content.LIVES["accepted_by_receiver-risks"]()
+    ledger = Ledger(message=life.message, deliveries=(life.delivery,), events=tuple(life.events))
+    out = io.StringIO()
+    show_ledger(ledger, Console(file=out, width=40))
+    text = out.getvalue()
+    assert "          content examined by Waybill: 3 risks\n" in text
+    assert "          high   link-text-differs: link text" in text
+    assert "                 by SpamAssassin, Rspamd PHISHING" in text

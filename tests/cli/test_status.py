@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from tests.cli.conftest import Run, rows
 from tests.store.builders import accepted, attempted
 from waybill.cli import cli
-from waybill.model.clock import HOUR, Instant, now
+from waybill.model.clock import HOUR, Instant, now, rfc3339
+from waybill.model.health import HealthPeriod
 from waybill.model.message import Status
 from waybill.serve.health import SUPERVISOR, HealthPage, PartHealth, ProcessHealth, State
 from waybill.store.open import open_store
@@ -105,3 +106,35 @@ def test_a_store_that_cannot_be_opened_is_a_failure_of_a_service_that_ran(run: R
 def test_where_nothing_ever_was_there_is_no_status(run: Run) -> None:
     """Neither a store nor a word of a service: exit 3."""
     assert "there is no store at waybill.db" in run("status", code=3)
+
+
+async def _keep(*periods: HealthPeriod) -> None:
+    store = await open_store("sqlite:///waybill.db", clock=now)
+    await store.health_history.keep(periods, now())
+    await store.close()
+
+
+def test_history(run: Run) -> None:
+    """The times in which a part was not well, the newest first, for people and for programs; with --since those after it."""
+    run("keys", "create")
+    assert "Every part has been well since " in run("status", "--history")
+    at = now()
+    ended = HealthPeriod(part="resolver", state="failing", since=at - HOUR, until=at - HOUR // 2, evidence="DNS fails")
+    lasts = HealthPeriod(part="disk", state="degraded", since=at - HOUR // 4, evidence="900 MB \x1b[2J free")
+    asyncio.run(_keep(ended, lasts))
+    shown = run("status", "--history").splitlines()
+    assert 2 == len(shown)
+    assert "still so         disk         degraded  900 MB \\x1b[2J free" in shown[0]
+    assert "for 30 min       resolver     failing   DNS fails" in shown[1]
+    listed = rows(run("status", "--history", "--since", rfc3339(at - HOUR // 3), "--json"))
+    assert [("disk", "degraded", rfc3339(at - HOUR // 4), None)] == [
+        (one["part"], one["state"], one["since"], one["until"]) for one in listed
+    ]
+    assert ["disk", "resolver"] == [one["part"] for one in rows(run("status", "--json"))["history"]]
+
+
+@pytest.mark.parametrize("options", [("--history", "--since", "yesterday"), ("--since", "2026-11-24T00:00:00Z")])
+def test_history_wants_a_time(options: tuple[str, ...], run: Run) -> None:
+    """A wrong time is named; without --history there is none to give."""
+    run("keys", "create")
+    assert "--since" in run("status", *options, code=2)

@@ -4,10 +4,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.explain import authentications
 from tests.explain.life import FEEDBACK, START, message
+from tests.explain.walks import no_walks, periods, walks
 from waybill.explain import Facts
+from waybill.model.amazon import AmazonAsked, AmazonEvent, AmazonReported
+from waybill.model.authentication import SignatureBroken
 from waybill.model.cause import Cause, Responder, Scope
 from waybill.model.clock import DAY
+from waybill.model.content import ContentExamined, Finding, Severity
 from waybill.model.event import (
     FACTS,
     Accepted,
@@ -21,6 +26,7 @@ from waybill.model.event import (
     Expired,
     Held,
     MalwareFound,
+    Prolonged,
     Refused,
     Released,
     RenderingFailed,
@@ -29,10 +35,12 @@ from waybill.model.event import (
     SuppressionAdded,
     TakenOver,
 )
-from waybill.model.history import DomainHistory
+from waybill.model.history import DomainHistory, FailedAlike, Likeness, OftenTaken, TakenAt
 from waybill.model.message import Delivery, Source, Status
 from waybill.model.outcome import Attempt, Line, Outcome, Reply, Result, Speaker, Stage
+from waybill.model.probe import Probed
 from waybill.model.suppression import Reason, Suppression
+from waybill.model.traced import CopyTraced
 
 TEXT = st.one_of(
     st.text(max_size=40),
@@ -73,6 +81,8 @@ ATTEMPT = st.builds(
     ip=IP,
     port=st.none() | st.just(25),
     source_ip=IP,
+    authentication=st.none() | st.sampled_from(authentications.NAMES),
+    signature_intact=st.none() | st.booleans(),
     helo=st.none() | TEXT,
     transcript=st.lists(
         st.builds(
@@ -134,6 +144,7 @@ _FACTS: dict[type, st.SearchStrategy[Any]] = {
         text=TEXT,
         until=MAYBE_AT,
     ),
+    Prolonged: st.builds(Prolonged, incident=TEXT, by=TEXT, by_ms=st.integers(0, DAY), until=AT, text=TEXT),
     Released: st.builds(Released, by=TEXT, text=TEXT),
     TakenOver: st.builds(TakenOver, worker=TEXT, was_sending=st.none() | st.booleans()),
     Stuck: st.builds(Stuck, due_at=AT, text=TEXT),
@@ -185,6 +196,60 @@ _FACTS: dict[type, st.SearchStrategy[Any]] = {
         author=TEXT,
         expires_at=MAYBE_AT,
     ),
+    CopyTraced: st.builds(
+        CopyTraced,
+        by=TEXT,
+        filed=st.sampled_from(["spam", "quarantine", "inbox", "not_told"]),
+        system=st.none() | TEXT,
+        header=st.none() | TEXT,
+        words=st.none() | TEXT,
+        text=st.none() | TEXT,
+        grounds=st.lists(TEXT, max_size=3).map(tuple),
+        reason=st.none() | TEXT,
+        is_folder=st.booleans(),
+        after_ms=st.none() | st.integers(0, DAY),
+        slowest=st.none() | TEXT,
+        skew_ms=st.none() | st.integers(-DAY, DAY),
+    ),
+    SignatureBroken: authentications.broken(TEXT),
+    AmazonReported: st.builds(
+        AmazonReported,
+        type=st.sampled_from(AmazonEvent),
+        cause=st.none() | st.sampled_from(Cause),
+        underlying_cause=st.none() | st.sampled_from(Cause),
+        scope=st.none() | st.sampled_from(Scope),
+        responder=st.none() | st.sampled_from(Responder),
+        permanent=st.none() | st.booleans(),
+        kind=st.none() | TEXT,
+        sub_type=st.none() | TEXT,
+        diagnostic=st.none() | TEXT,
+        reporting_mta=st.none() | TEXT,
+        processing_ms=st.none() | st.integers(0, DAY),
+        expires_at=MAYBE_AT,
+    ),
+    AmazonAsked: st.builds(AmazonAsked, api=TEXT, command=TEXT, text=TEXT, failed=st.none() | TEXT),
+    Probed: walks(TEXT, AT),
+    ContentExamined: st.builds(
+        ContentExamined,
+        by=st.sampled_from(["waybill", "rspamd 3.4", ""]),
+        findings=st.lists(
+            st.builds(
+                Finding,
+                id=TEXT,
+                severity=st.sampled_from(Severity),
+                text=TEXT,
+                where=st.none() | TEXT,
+                source=st.none() | TEXT,
+                score=st.none() | st.just(1.5),
+            ),
+            max_size=7,
+        ).map(tuple),
+        score=st.none() | st.just(7.5),
+        threshold=st.none() | st.just(5.0),
+        action=st.none() | TEXT,
+        like=st.none() | TEXT,
+        unseen=st.none() | TEXT,
+    ),
 }
 HISTORY = st.builds(
     DomainHistory,
@@ -195,6 +260,19 @@ HISTORY = st.builds(
     same_cause_messages=st.integers(0, 9),
     same_cause_domains=st.integers(0, 9),
     same_cause_since=MAYBE_AT,
+)
+LIKENESS = st.builds(
+    Likeness,
+    failed=st.none()
+    | st.builds(
+        FailedAlike,
+        messages=st.integers(1, 9),
+        since=AT,
+        versions=st.lists(st.integers(1, 9), max_size=3).map(tuple),
+        more=st.booleans(),
+    ),
+    addresses=st.lists(st.builds(TakenAt, address=ADDRESS, at=AT), max_size=3).map(tuple),
+    domain=st.none() | st.builds(OftenTaken, domain=st.just("gmail.com"), messages=st.integers(1, 9)),
 )
 
 
@@ -236,12 +314,18 @@ def _ledgers(draw: st.DrawFn) -> Facts:
         lease_until=draw(MAYBE_AT),
     )
     history = draw(st.none() | HISTORY)
+    live = draw(st.none() | walks(TEXT, AT) | no_walks(TEXT, AT))
+    likeness = draw(st.none() | LIKENESS)
     return Facts(
         message=asked,
         deliveries=(delivery,),
         events=tuple(events),
         suppressions=tuple(draw(st.lists(ENTRY, max_size=2))),
         history={1: history} if history else {},
+        live={1: live} if live else {},
+        likeness={1: likeness} if likeness else {},
+        health=draw(periods(TEXT, AT)),
+        authentications=tuple(draw(st.lists(authentications.seen(TEXT, AT), max_size=3))),
     )
 
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.explain.conversation import conversation
 from waybill.deliver.classify import classify, classify_text
 from waybill.deliver.evidence import Evidence, Failure
 from waybill.deliver.suppress import Grounds, additions, entries_for
 from waybill.explain import Facts
 from waybill.mail.reply import parse_reply
+from waybill.model.authentication import AuthenticationSeen
 from waybill.model.cause import Cause
 from waybill.model.clock import DAY, HOUR, MINUTE, SECOND, Instant, parse_rfc3339
 from waybill.model.event import (
@@ -25,11 +27,16 @@ from waybill.model.event import (
     Stuck,
     TakenOver,
 )
-from waybill.model.history import DomainHistory
+from waybill.model.health import HealthPeriod
+from waybill.model.history import DomainHistory, Likeness
+from waybill.model.incident import Incident
 from waybill.model.message import Delivery, Message, Source, Status
-from waybill.model.outcome import Attempt, Line, Outcome, Reply, Result, Speaker, Stage, Tls
+from waybill.model.outcome import Attempt, Outcome, Reply, Result, Stage, Tls
+from waybill.model.probe import NotProbed, Probed
 from waybill.model.resource import Account
+from waybill.model.standing import Listed
 from waybill.model.suppression import Reason, Suppression
+from waybill.model.traced import CopyTraced
 from waybill.queue.settle import Owner, last_word, settle_attempt, settle_expiry
 from waybill.store.protocol import Claim, Settlement
 
@@ -71,10 +78,16 @@ class Life:
     events: list[Event] = field(default_factory=list)
     entries: list[Suppression] = field(default_factory=list)
     history: DomainHistory | None = None
+    likeness: Likeness | None = None
     lifetime: int = 14 * HOUR
     retry: tuple[int, ...] = (MINUTE, 5 * MINUTE, 15 * MINUTE)
     route: str = ""
     site: str | None = None
+    live: Probed | NotProbed | None = None
+    health: tuple[HealthPeriod, ...] = ()
+    authentications: tuple[AuthenticationSeen, ...] = ()
+    listings: tuple[Listed, ...] = ()
+    incidents: tuple[Incident, ...] = ()
     delivery: Delivery = field(init=False)
 
     def __post_init__(self) -> None:
@@ -178,7 +191,9 @@ class Life:
             "tls": Tls(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", peer_subject=None, verified=True)
             if tls
             else None,
-            "transcript": self._transcript(started, outcome.stage, reply),
+            "transcript": conversation(
+                self._host, self.recipient, at=started, stage=outcome.stage, reply=reply, route=self.route
+            ),
         }
         attempt = Attempt(**fields | changes)
         self.now = attempt.ended_at
@@ -190,32 +205,6 @@ class Life:
         claim = Claim(delivery=self.delivery, message=self.message, content=b"")
         owner = Owner(account=account, configuration_set=None)
         return self._settle(settle_attempt(claim, attempt, owner, retry_at=retry_at, dkim_header=None))
-
-    def _transcript(self, at: Instant, stage: Stage, reply: Reply | None) -> tuple[Line, ...]:
-        dialogue = [
-            (Speaker.SERVER, f"220 {self._host} ESMTP"),
-            (Speaker.CLIENT, "EHLO mail.shop.example"),
-            (Speaker.SERVER, f"250-{self._host}"),
-            (Speaker.SERVER, "250 PIPELINING"),
-        ]
-        steps = [
-            (Speaker.CLIENT, "MAIL FROM:<1.abcdef@bounce.shop.example>", "250 2.1.0 Ok"),
-            (Speaker.CLIENT, f"RCPT TO:<{self.recipient}>", "250 2.1.5 Ok"),
-            (Speaker.CLIENT, "DATA", "354 Go ahead"),
-        ]
-        if stage not in {Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE}:
-            return ()
-        said = reply.text if reply else ""
-        for index, (who, command, answer) in enumerate(steps):
-            dialogue.append((who, command))
-            if (index, stage) in {(0, Stage.MAIL), (1, Stage.RCPT), (2, Stage.DATA)}:
-                dialogue.append((Speaker.SERVER, said))
-                break
-            dialogue.append((Speaker.SERVER, answer))
-        else:
-            dialogue.append((Speaker.SERVER, said))
-        lines = [Line(at=at, who=who, text=text) for who, text in dialogue]
-        return (Line(at=at, who=Speaker.NOTE, text=self.route), *lines) if self.route else tuple(lines)
 
     def _settle(self, settlement: Settlement) -> "Life":
         for event in settlement.events:
@@ -347,6 +336,16 @@ class Life:
         self.delivery = replace(self.delivery, status=Status.COMPLAINED, cause=Cause.COMPLAINT, updated_at=self.now)
         return self
 
+    def copy_traced(self, **fact: Any) -> "Life":
+        """A received copy comes back, and is kept."""
+        kept: dict[str, Any] = {"by": "operator", "filed": "not_told", "found_by": "its return path"}
+        traced = CopyTraced(**kept | fact)
+        self._write(EventKind.COPY_TRACED, traced, about=self.recipient)
+        late = (traced.after_ms or 0) >= MINUTE
+        cause = Cause.PLACED_IN_SPAM if traced.is_spam else Cause.DELAYED_AFTER_ACCEPTANCE if late else None
+        self.delivery = replace(self.delivery, cause=cause or self.delivery.cause, updated_at=self.now)
+        return self
+
     def _list(self, reason: Reason, rule: str, diagnostic: str) -> None:
         grounds = Grounds(
             reason=reason,
@@ -372,5 +371,11 @@ class Life:
             events=tuple(self.events),
             suppressions=tuple(self.entries),
             history={1: self.history} if self.history else {},
+            likeness={1: self.likeness} if self.likeness else {},
             sites={1: self.site} if self.site else {},
+            live={1: self.live} if self.live else {},
+            health=self.health,
+            incidents=self.incidents,
+            authentications=self.authentications,
+            listings=self.listings,
         )

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.explain.life import ACCOUNT, FEEDBACK, START, Life, message
-from tests.explain.stories_receiver import BUSY
 from waybill.model.cause import Cause
 from waybill.model.clock import DAY, HOUR, MINUTE
 from waybill.model.event import AutoReplied, EventKind, Held, MalwareFound, RenderingFailed, Suppressed
+from waybill.model.history import FailedAlike, Likeness
 from waybill.model.message import Source, Status
 from waybill.model.outcome import Stage
 from waybill.model.suppression import GLOBAL, Reason, Suppression
@@ -64,7 +64,7 @@ NESTED = replace(
 
 def _missing_elsewhere() -> Life:
     life = _rendering(MISSING)
-    life.history = BUSY
+    life.likeness = Likeness(failed=FailedAlike(messages=41, since=START - 5 * MINUTE, versions=(7,)))
     return life
 
 
@@ -278,6 +278,24 @@ LIVES: dict[str, Callable[[], Life]] = {
         Cause.SENDING_PAUSED,
         "SendingPausedException",
         "Sending is paused for configuration set news.",
+        configuration_set="news",
+    ),
+    "sending_paused-by-bounce-rate": lambda: _request().refused(
+        Cause.SENDING_PAUSED,
+        "SendingPausedException",
+        "Sending paused for this account. For more information, please check the inbox of the email address associated with your AWS account.",
+        by="rule:bounce-rate",
+        reason="140 of 1,000 recipients (14.0 %) bounced for good in the last 24 hours, and sending stops at 10 %",
+        paused_at="2026-11-24T13:58:01.000Z",
+        account=ACCOUNT,
+    ),
+    "sending_paused-configuration-set-by-complaint-rate": lambda: _request().refused(
+        Cause.SENDING_PAUSED,
+        "SendingPausedException",
+        "Sending is paused for configuration set news.",
+        by="rule:complaint-rate",
+        reason="20 of 1,000 recipients (2.0 %) complained in the last 24 hours, and sending stops at 0.5 %",
+        paused_at="2026-11-24T13:58:01.000Z",
         configuration_set="news",
     ),
     "sending_paused-no-account": lambda: _request().refused(

@@ -18,13 +18,13 @@ from waybill.model.cause import Cause
 from waybill.model.clock import DAY, HOUR, now
 from waybill.model.event import NewEvent
 from waybill.model.message import OPEN_STATUSES
-from waybill.model.resource import INSTALLATION, Account, Identity, Suspension, Template
+from waybill.model.resource import INSTALLATION, Account, ConfigurationSet, Identity, Suspension, Template
 from waybill.store.open import open_store
 from waybill.store.protocol import Acceptance, NewDelivery
 
 ACTS = (
     *("suppression remove", "account resume", "identities verify", "render", "explain", "events", "status"),
-    *("queue release", "queue resume", "queue suspensions", "queue list --site"),
+    *("queue release", "queue resume", "queue suspensions", "queue list --site", "standing"),
 )
 
 
@@ -35,7 +35,10 @@ def remedies_of(name: str) -> list[Remedy]:
 
 
 def commands_of(name: str) -> list[str]:
-    return [remedy.command for remedy in remedies_of(name) if remedy.command]
+    life = STORIES[name]()
+    told = explain(life.facts(), life.now).recipients
+    perhaps = [one.command for recipient in told for one in recipient.hypotheses if one.command]
+    return [remedy.command for remedy in remedies_of(name) if remedy.command] + perhaps
 
 
 # One story for each set of commands: many stories print the same.
@@ -67,6 +70,7 @@ async def tell_store(url: str, life: Life) -> None:
         )
     account = message.account
     await store.put(Account(account=INSTALLATION, name=account, created_at=START))
+    await store.put(ConfigurationSet(account=account, name="news", created_at=START))
     await store.put(Identity(account=account, name="shop.example", created_at=START, token="t"))
     await store.put(
         Template(
@@ -83,11 +87,13 @@ async def tell_store(url: str, life: Life) -> None:
 
 
 @pytest.mark.parametrize("name", WITH_COMMANDS)
-def test_commands_work_as_printed(name: str, tmp_path: Path) -> None:
-    """None is a usage error, and those that act on what is there do so."""
+def test_commands_work_as_printed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is a usage error, and those that act on what is there do so. Nobody answers the questions to the DNS."""
     config = tmp_path / "waybill.toml"
     url = f"sqlite:///{tmp_path / 'waybill.db'}"
-    config.write_text(f'store = "{url}"\n', "utf-8")
+    config.write_text(f'store = "{url}"\n[dns]\nservers = ["127.0.0.1:1"]\n', "utf-8")
+    monkeypatch.chdir(tmp_path)
+    Path("message.eml").write_text("From: orders@shop.example\nTo: anna.k@firma.example\n\nHello\n", "utf-8")
     asyncio.run(tell_store(url, STORIES[name]()))
     for command in commands_of(name):
         words = shlex.split(_with_config(command, config))

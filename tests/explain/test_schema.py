@@ -15,6 +15,7 @@ from tests.explain.stories import STORIES
 from tests.shared_data import SHARED
 from waybill.explain import Facts, explain, to_json
 from waybill.model.clock import DAY, Instant, parse_rfc3339
+from waybill.model.event import EventKind
 from waybill.model.message import Status
 
 needs_schema = pytest.mark.skipif(SHARED is None, reason="the schema lies beside the project")
@@ -77,8 +78,9 @@ def test_delay_parts_add_up(name: str) -> None:
     life = STORIES[name]()
     recipient = to_json(explain(life.facts(), life.now))["recipients"][0]
     delay = recipient["delay"]
+    ended = [event for event in life.events if event.kind is not EventKind.PROBED]
     attempts = [event.fact.attempt for event in life.events if hasattr(event.fact, "attempt")]
-    ends: Instant = attempts[-1].ended_at if attempts else life.events[-1].at
+    ends: Instant = attempts[-1].ended_at if attempts else ended[-1].at
     if recipient["status"] in {"queued", "delayed"}:
         ends = life.now
     expired = [entry["at"] for entry in recipient["timeline"] if entry["kind"] == "expired"]
@@ -86,4 +88,6 @@ def test_delay_parts_add_up(name: str) -> None:
         ends = parse_rfc3339(expired[0])
     started = life.message.client_started_at
     assert started is not None
-    assert ends - started == sum(part for part in delay.values() if part is not None)
+    waited = [delay[f"{where}_ms"] or 0 for where in ("before_acceptance", "in_waybill", "at_receiver")]
+    assert ends - started == sum(waited)
+    assert sum(waited) + (delay["after_acceptance_ms"] or 0) == sum(part["ms"] for part in delay["parts"])

@@ -36,6 +36,8 @@ class Surroundings:
             },
             "identities": {"verification": "none"},
             "publish": {"allow_private": True},
+            # Many stories bounce, and share an account.
+            "standing": {"pause": False},
         }
         for name, values in changed.items():
             settings[name] = {**settings.get(name, {}), **values}

@@ -211,8 +211,9 @@ class Installation:
         return until(look)
 
     def kinds(self, message_id: str) -> list[str]:
-        """The kinds of the ledger's events about a message, in order."""
-        return [event["kind"] for event in self.json("events", message_id)]
+        """The kinds of the ledger's events about a message, in order; not when its content was examined, which may be any time."""
+        kinds = [event["kind"] for event in self.json("events", message_id)]
+        return [kind for kind in kinds if kind != "content_examined"]
 
     def change(self, kind: type[R], account: str, name: str, change: Callable[[R], R]) -> None:
         """Changes a resource in the store, as no door and no command can."""

@@ -25,6 +25,11 @@ RULES = (
         recipient="listed*@*",
         reply="554 5.7.1 Service unavailable; Client host [127.0.0.1] blocked using zen.spamhaus.org",
     ),
+    Rule(
+        stage=Stage.MESSAGE,
+        recipient="spammy*@*",
+        reply="550 5.7.1 This message has been blocked, likely unsolicited mail",
+    ),
     Rule(stage=Stage.MESSAGE, recipient="policy*@*", reply="550 5.7.1 Message rejected due to local policy"),
     Rule(
         stage=Stage.MESSAGE,

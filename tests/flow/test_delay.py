@@ -1,6 +1,7 @@
 """Messages that wait: taken later, or given up with SES's words once their time is over."""
 
 import re
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from tests.flow.conftest import EVENT_SET, announce
 from tests.flow.installation import Installation, until
+from tests.flow.internet import MX
 from tests.flow.listener import Listener
 from waybill.model.resource import DEFAULT_ACCOUNT, ConfigurationSet
 
@@ -60,3 +62,29 @@ def test_a_configuration_sets_own_limit_is_told_as_such(service: Installation, l
         (bounce["bounceType"], bounce["bounceSubType"]) for bounce in bounces
     ]
     assert "4.4.7" == bounces[0]["bouncedRecipients"][0]["status"]
+
+
+def test_every_part_of_a_delay_has_its_author(service: Installation) -> None:
+    """The client, Waybill, the receiver and whoever held it: the parts touch, and come to the four figures."""
+    service.run("queue", "hold", "--site", MX, "--reason", "the prices are wrong")
+    try:
+        message_id = until(lambda: _sent_and_held(service))  # workers look at suspensions once a second
+        time.sleep(1.1)
+    finally:
+        service.run("queue", "resume", MX)
+    delay = service.ended(message_id, "delivered")["delay"]
+    parts = delay["parts"]
+    assert [part["to"] for part in parts[:-1]] == [part["from"] for part in parts[1:]]
+    for where in ("before_acceptance", "in_waybill", "at_receiver"):
+        assert (delay[f"{where}_ms"] or 0) == sum(part["ms"] for part in parts if part["where"] == where)
+    held = [part for part in parts if part["by"] == "operator"]
+    words = "held by the operator: All mail to mx.customer.example is suspended"
+    assert all(part["text"].startswith(words) for part in held)
+    assert sum(part["ms"] for part in held) > 1_000
+    assert f"with {MX} [127.0.0.1]" in parts[-1]["text"]
+
+
+def _sent_and_held(service: Installation) -> str | None:
+    message_id = service.send("parts@customer.example")
+    time.sleep(0.3)
+    return message_id if service.told(message_id)["cause"] == "held_by_waybill" else None

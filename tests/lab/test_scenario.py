@@ -73,7 +73,10 @@ RULE = RECEIVER + "[[receiver.rule]]\n"
         (RULE + 'stage = "rcpt"\ndelay = -1', "delay = -1; allowed is a number of seconds from 0"),
         (RULE + 'stage = "rcpt"\ndisconnect = 1', "disconnect = 1; allowed is true or false"),
         (RULE + 'stage = "rcpt"\nthen = "bounce"', "then belongs to stage = 'message'"),
-        (RULE + 'stage = "message"\nthen = "song"', "then = 'song'; allowed is one of bounce, complaint, delay, auto-reply"),
+        (
+            RULE + 'stage = "message"\nthen = "song"',
+            "then = 'song'; allowed is one of bounce, complaint, delay, auto-reply",
+        ),
         ("[feedback]\ndelay = 1", "feedback: to is missing"),
     ],
 )

@@ -147,6 +147,7 @@ _INSTANTS = st.integers(0, 253_402_300_799_999)
 _TEXTS = st.text(max_size=40)
 _LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     int: _INSTANTS,
+    float: st.floats(0, 1e6),
     str: _TEXTS,
     bool: st.booleans(),
     bytes: st.binary(max_size=8),
@@ -182,10 +183,10 @@ def records(record: Any) -> st.SearchStrategy[Any]:
     return st.builds(record, **members)
 
 
-_PUBLISHED = [kind for kind in EventKind if kind not in {
-    EventKind.REFUSED, EventKind.HELD, EventKind.RELEASED, EventKind.TAKEN_OVER, EventKind.STUCK,
-    EventKind.DELAY_REPORTED, EventKind.AUTO_REPLIED, EventKind.SUPPRESSION_ADDED,
-}]  # fmt: skip
+_PUBLISHED = (
+    EventKind.ACCEPTED, EventKind.RENDERING_FAILED, EventKind.REJECTED, EventKind.SUPPRESSED, EventKind.DELIVERED,
+    EventKind.DEFERRED, EventKind.BOUNCED, EventKind.EXPIRED, EventKind.BOUNCE_RECEIVED, EventKind.COMPLAINED,
+)  # fmt: skip
 _HEADERS = st.tuples(
     st.sampled_from(["From", "To", "cc", "Bcc", "Reply-To", "Subject", "Message-ID", "Sender", "X-Y"]),
     st.one_of(_TEXTS, st.sampled_from(['"', "=?utf-8?b?//8=?=", "a:b;", "<", "(((", "a@b, c@d"])),

@@ -109,3 +109,12 @@ async def test_suspensions_in_force_are_shown(store: Store, tmp_path: Path) -> N
     assert [("google", "operator", "quiet", None)] == [
         (one["site"], one["by"], one["reason"], one["until"]) for one in shown
     ]
+
+
+async def test_a_ledger_from_the_future(store: Store, tmp_path: Path) -> None:
+    """The clock was set back while nothing ran: the newest event says so, whatever the worker sees."""
+    assert "clock" not in (await look(store, tmp_path)).parts
+    await accepted(store, now() + HOUR)
+    found = (await look(store, tmp_path)).parts["clock"]
+    assert State.DEGRADED is found.state
+    assert "ahead of this machine's clock" in found.evidence

@@ -11,8 +11,10 @@ import pytest
 from tests.store.builders import ACCOUNT, START, acceptance, accepted, attempted
 from waybill.model.cause import Cause
 from waybill.model.clock import HOUR, MINUTE, now
-from waybill.model.event import Held
+from waybill.model.content import ContentExamined
+from waybill.model.event import Held, RenderingFailed
 from waybill.model.message import Delivery, Status
+from waybill.store.examinations import Examined
 from waybill.store.protocol import NoticeResult, Search
 from waybill.store.queueing import Selection
 from waybill.store.sqlite import SqliteStore, open_sqlite
@@ -33,6 +35,11 @@ GROWING = (
 )
 SITE = Selection(sites=("google", "receiver.example"))
 HOLD = Held(limit="suspension", by="operator", text="", until=START + 9 * HOUR)
+
+EXAMINED = ContentExamined(by="waybill")
+RENDERING = RenderingFailed(
+    cause=Cause.TEMPLATE_VARIABLE_MISSING, error="no x", template="t", template_version=1, variable="x"
+)
 
 Question = Callable[[SqliteStore, Delivery], Awaitable[object]]
 
@@ -99,6 +106,16 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
         lambda s, d: s.history(d, START + HOUR),
         {"deliveries_domain", "deliveries_address", "deliveries_cause", "events_message"},
     ),
+    "examinations": (
+        lambda s, d: s.examinations.keep([Examined(message_id=d.message_id, at=START, fact=EXAMINED)]),
+        {"sqlite_autoindex_messages_1", "events_message"},
+    ),
+    "failed alike": (
+        lambda s, d: s.likenesses.failed_alike(ACCOUNT, d.message_id, RENDERING, START),
+        {"deliveries_cause", "events_message"},
+    ),
+    "taken at": (lambda s, d: s.likenesses.taken_at(ACCOUNT, d.domain), {"deliveries_domain"}),
+    "often taken": (lambda s, d: s.likenesses.often_taken(ACCOUNT, [d.domain]), {"deliveries_domain"}),
     "find by recipient": (lambda s, d: s.find(Search(recipient=d.recipient)), {"deliveries_address"}),
     "find by domain": (lambda s, d: s.find(Search(recipient="@receiver.example")), {"deliveries_domain"}),
     "find by sender": (lambda s, d: s.find(Search(sender="alice@sender.example")), {"messages_sender"}),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.flow.installation import Installation, until
+from tests.stories.elsewhere import stories_from_elsewhere
 from tests.stories.scenes import scenes
 from tests.stories.story import ASKED, Story, receiver_stories
 from tests.stories.world import World, running_world
@@ -35,7 +36,7 @@ class Told:
 
 def all_stories() -> list[Story]:
     """Every story, in the order in which they are sent: what makes a provider rest comes last."""
-    found = [*scenes(), *receiver_stories()]
+    found = [*scenes(), *stories_from_elsewhere(), *receiver_stories()]
     return sorted(found, key=lambda story: story.status == "delayed")
 
 
@@ -57,7 +58,7 @@ def play(stories: Sequence[Story], progress: Callable[[str], None] = lambda _: N
 
 
 def _ask(world: World, story: Story, key: str) -> Told:
-    installation = world.strict if story.strict else world.service
+    installation = world.services[story.where]
     said: dict[str, Any] = {}
 
     def ended() -> bool:

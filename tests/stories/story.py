@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tests.stories.world import World
 
 RECEIVERS = Path(__file__).with_name("receivers.toml")
+OPEN, STRICT, CUT_OFF, LOST, DISOWNED = "open", "strict", "cut-off", "lost", "disowned"
+"""The services: one takes every sender, one verified identities only, one has lost its address, one its machine an hour ago, and one has a
+provider that disowns its own mailboxes."""
 ASKED = ("cause", "underlying_cause", "branch", "scope", "responder", "permanent", "remedy", "suppressed")
 
 
@@ -21,7 +24,8 @@ ASKED = ("cause", "underlying_cause", "branch", "scope", "responder", "permanent
 class Story:
     """One story. ``send`` starts it and returns the key to ask by; ``then`` is done once the message has met the receiver.
 
-    ``expected`` holds what an expert answers, by the words of ``ASKED``; what is not in it is not asked.
+    ``expected`` holds what an expert answers, by the words of ``ASKED``; what is not in it is not asked. ``accepts_first``: the
+    receiver takes the first message to each recipient, whatever its rule says.
     """
 
     name: str
@@ -31,8 +35,9 @@ class Story:
     recipient: str
     then: Callable[["World", str], None] | None = None
     rule: Rule | None = None
+    accepts_first: bool = False
     mx: str | None = None
-    strict: bool = False
+    where: str = OPEN
     zone: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.stories.play import Told, all_stories, play
+from waybill.model.cause import Cause
 
 pytestmark = pytest.mark.story
 
@@ -27,3 +28,8 @@ def test_story(told: Sequence[Told], number: int) -> None:
     """Cause, scope, responder, permanence, who has something to do, and whether the address is listed."""
     one = told[number]
     assert {} == one.wrong, one.said
+
+
+def test_every_cause_of_the_catalogue_is_met(told: Sequence[Told]) -> None:
+    """No cause is only a word: each has a story that ends in it."""
+    assert set() == {cause.value for cause in Cause} - {one.said["cause"] for one in told}

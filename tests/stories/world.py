@@ -1,6 +1,7 @@
 """The world that the stories play in: a small internet with a receiver for each, and two running services."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -8,30 +9,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.flow import serve_shifted
 from tests.flow.installation import Installation, free_port
-from tests.stories.story import Story
+from tests.stories.story import CUT_OFF, DISOWNED, LOST, OPEN, STRICT, Story
 from waybill.lab.dns import LabDns
 from waybill.lab.feedback import Feedback
 from waybill.lab.receiver import Receiver
-from waybill.lab.script import Offers, Script
+from waybill.lab.script import Offers, Rule, Script
+from waybill.model.clock import HOUR
 
 T = TypeVar("T")
 
+GOOD = "good.example"
+"""A domain that takes everything."""
 PLAIN = "127.0.0.2"
 """Where a receiver lives that offers nothing."""
 NOBODY = "127.0.0.3"
 """Where nobody listens."""
+NOT_OURS = "198.51.100.77"
+"""An address that this machine does not have (RFC 5737)."""
 FIRST_OWN = 10
 """The receivers of stories that speak before RCPT live at 127.0.0.10 and up: they cannot know for whom the message is."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What the stories hold in their hands. ``service`` takes every sender, ``strict`` verified identities only."""
+    """What the stories hold in their hands: the services by name."""
 
-    service: Installation
-    strict: Installation
-    folder: Path
+    services: dict[str, Installation]
+
+    @property
+    def service(self) -> Installation:
+        """The one that takes every sender."""
+        return self.services[OPEN]
 
 
 @contextmanager
@@ -51,20 +61,37 @@ def running_world(stories: Sequence[Story], folder: Path) -> Iterator[World]:
                 "retry": ["300ms", "300ms", "300ms", "1h"],
             },
             "identities": {"verification": "none"},
+            "standing": {"pause": False},
         }
-        strict = {**sections, "identities": {"verification": "dns"}, "inbound": {"listen": "127.0.0.1:0"}}
-        running = []
-        for name, settings in (("open", sections), ("strict", strict)):
+        services = {}
+        for name, changed in _SERVICES.items():
             own = folder / name
             own.mkdir()
-            installation = Installation(own, settings)
+            merged = {
+                section: {**sections.get(section, {}), **changed.get(section, {})}
+                for section in {**sections, **changed}
+            }
+            installation = Installation(own, merged)
+            if name == LOST:
+                (own / "shift").write_text(str(-HOUR), "ascii")
+                installation.command = (sys.executable, str(Path(serve_shifted.__file__)))
             stack.callback(installation.abandon)
             installation.start()
-            running.append(installation)
-        yield World(service=running[0], strict=running[1], folder=folder)
-        for installation in running:
+            services[name] = installation
+        yield World(services=services)
+        for installation in services.values():
             if installation.process is not None:
                 installation.stop()
+
+
+_ELSEWHERE = {"inbound": {"listen": "127.0.0.1:0"}}
+_SERVICES: dict[str, dict[str, dict[str, Any]]] = {
+    OPEN: {},
+    STRICT: {**_ELSEWHERE, "identities": {"verification": "dns"}},
+    CUT_OFF: {**_ELSEWHERE, "delivery": {"source_addresses": [NOT_OURS]}},
+    LOST: _ELSEWHERE,
+    DISOWNED: _ELSEWHERE,
+}
 
 
 @contextmanager
@@ -105,12 +132,21 @@ def _internet(stories: Sequence[Story], port: int, feedback_port: int) -> Iterat
 
 def _plan(stories: Sequence[Story]) -> tuple[dict[str, Script], dict[str, list[str]]]:
     """The receivers by address, and what the DNS says."""
-    shared = [story.rule for story in stories if story.rule and story.rule.recipient != "*"]
+    shared = []
+    for story in stories:
+        if story.rule is not None and story.rule.recipient != "*":
+            if story.accepts_first:
+                shared.append(Rule(stage=story.rule.stage, recipient=story.rule.recipient, times=1))
+            shared.append(story.rule)
     receivers = {
         "127.0.0.1": Script(name="mx.lab.example", rules=tuple(shared)),
         PLAIN: Script(name="old.lab.example", offers=Offers(size=2000, smtputf8=False, eight_bit=False)),
     }
-    zones: dict[str, list[str]] = {"shop.example": ["MX 10 mx.shop.example"], "mx.shop.example": ["A 127.0.0.1"]}
+    zones: dict[str, list[str]] = {
+        "shop.example": ["MX 10 mx.shop.example"],
+        "mx.shop.example": ["A 127.0.0.1"],
+        GOOD: ["MX 10 mx.shop.example"],
+    }
     for story in stories:
         zones |= story.zone
         if story.mx is None:

@@ -20,10 +20,10 @@ from waybill.accept.request import SendRequest
 from waybill.accept.suppressed import find_suppressed
 from waybill.accept.tags import check_tags
 from waybill.model.cause import Cause
-from waybill.model.clock import Clock, Instant
+from waybill.model.clock import Clock, Instant, rfc3339
 from waybill.model.message import Status, new_message_id
 from waybill.model.refusal import Rejected
-from waybill.model.resource import INSTALLATION, Account, ConfigurationSet, Identity
+from waybill.model.resource import INSTALLATION, Account, ConfigurationSet, Identity, Pause
 from waybill.store.protocol import Acceptance, AlreadyExists, Claim, LimitReached, Store
 
 log = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ def _refuse_if_account_paused(account: Account) -> None:
         code="SendingPausedException",
         code_v1="AccountSendingPausedException",
         cause=Cause.SENDING_PAUSED,
-        detail={"by": account.paused.by, "reason": account.paused.reason, "account": account.name},
+        detail={**_of_pause(account.paused), "account": account.name},
     )
 
 
@@ -189,5 +189,9 @@ def _refuse_if_set_paused(configuration_set: ConfigurationSet | None) -> None:
         code="SendingPausedException",
         code_v1="ConfigurationSetSendingPausedException",
         cause=Cause.SENDING_PAUSED,
-        detail={"configuration_set": configuration_set.name},
+        detail={**_of_pause(configuration_set.paused), "configuration_set": configuration_set.name},
     )
+
+
+def _of_pause(pause: Pause | None) -> dict[str, str]:
+    return {} if pause is None else {"by": pause.by, "reason": pause.reason, "paused_at": rfc3339(pause.at)}

@@ -39,9 +39,9 @@ def refusal_of(request: SendRequest, refusal: Rejected, draft: Draft | None, *, 
             operation=client.operation,
             accepted_at=at,
             sender=next(_addresses([header]), "")[:TEXT_KEPT],
-            source_header=decode_words(header[: 4 * TEXT_KEPT])[:TEXT_KEPT],
+            source_header=_in_utf8(decode_words(header[: 4 * TEXT_KEPT])[:TEXT_KEPT]),
             destination=asked,
-            subject=draft.subject if draft else None,
+            subject=_in_utf8(draft.subject) if draft and draft.subject else None,
             configuration_set=request.configuration_set,
             client_ip=client.ip,
             client_tls=client.tls,
@@ -62,8 +62,10 @@ def refusal_of(request: SendRequest, refusal: Rejected, draft: Draft | None, *, 
                 fact=Refused(
                     cause=refusal.cause,
                     code=refusal.smtp.partition(" ")[0] if on_smtp else refusal.code,
-                    text=refusal.smtp if on_smtp else refusal.text,
-                    detail=refusal.detail,
+                    text=_in_utf8(refusal.smtp if on_smtp else refusal.text),
+                    detail={name: _in_utf8(value) for name, value in refusal.detail.items()}
+                    if refusal.detail
+                    else None,
                 ),
             ),
         ),
@@ -80,7 +82,7 @@ def _recipients(request: SendRequest, draft: Draft | None) -> tuple[str, ...]:
 
 def _addresses(texts: Iterable[str]) -> Iterator[str]:
     """The bare addresses in these texts; a text that names none stands for itself, so that it can be found."""
-    for text in texts:
+    for text in map(_in_utf8, texts):
         try:
             yield parse_mailbox(text).address
         except AddressError:
@@ -88,3 +90,8 @@ def _addresses(texts: Iterable[str]) -> Iterator[str]:
                 yield from [mailbox.address for mailbox in parse_mailbox_list(text)] or [text[:TEXT_KEPT]]
             except AddressError:
                 yield text[:TEXT_KEPT]
+
+
+def _in_utf8(text: str) -> str:
+    """The text with ``?`` for halves of surrogate pairs, which JSON can hold and UTF-8 cannot."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -9,6 +9,7 @@ from waybill.api.call import Call
 from waybill.api.ses_error import SesError
 from waybill.model.clock import DAY
 from waybill.model.resource import INSTALLATION, Account, Pause
+from waybill.standing.pausing import is_by_rule, resumed_account
 from waybill.store.protocol import AlreadyExists, NotFound
 
 UNLIMITED_24_HOURS = -1.0
@@ -47,22 +48,26 @@ async def change_account(call: Call, change: Callable[[Account], Account]) -> No
 
 
 async def set_sending(call: Call, *, enabled: bool) -> None:
-    """Pauses the account's sending, or ends a pause that the customer made.
+    """Pauses the account's sending, or ends a pause that the customer or a rule made.
+
+    Whoever ends a rule's pause answers for it: with a fresh start, and new bounces pause the account again.
 
     Raises:
-        SesError: the pause is the operator's or a rule's, which the customer cannot end.
+        SesError: the pause is the operator's, which the customer cannot end.
     """
-    pause = Pause(by=f"{_BY_API}{call.access_key_id}", reason=f"{call.operation} was called", at=call.service.clock())
+    at = call.service.clock()
+    pause = Pause(by=f"{_BY_API}{call.access_key_id}", reason=f"{call.operation} was called", at=at)
 
     def change(old: Account) -> Account:
-        if enabled and old.paused and is_enforced(old):
+        if enabled and is_enforced(old) and not is_by_rule(old.paused):
+            assert old.paused is not None
             raise SesError(
                 f"Sending was paused by {old.paused.by} ({old.paused.reason}); only the operator can resume it.",
                 v2="BadRequestException",
                 v1="InvalidParameterValue",
             )
         if enabled:
-            return replace(old, paused=None)
+            return resumed_account(old, at)
         return old if old.paused else replace(old, paused=pause)
 
     await change_account(call, change)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from waybill.api.call import Call
 from waybill.api.ses_error import SesError, invalid
-from waybill.model.resource import ConfigurationSet, EventDestination, Topic
+from waybill.model.resource import ConfigurationSet, EventDestination, Pause, Topic
+from waybill.standing.pausing import OPERATOR, paused_set, resumed_set
 from waybill.store.protocol import AlreadyExists, NewNotice, NotFound, NoticeKind
 
 MAX_EVENT_DESTINATIONS = 10
@@ -49,6 +50,25 @@ async def change_configuration_set(
         await call.service.store.update(ConfigurationSet, call.account, name, change)
     except NotFound:
         raise _missing(name) from None
+
+
+async def set_sending_of_set(call: Call, name: str, *, enabled: bool) -> None:
+    """Pauses or resumes sending with a configuration set; resumed it has a fresh start.
+
+    Raises:
+        SesError: there is none of this name, or the pause is the operator's, which the customer cannot end.
+    """
+    at = call.service.clock()
+    pause = Pause(by=f"api:{call.access_key_id}", reason=f"{call.operation} was called", at=at)
+
+    def change(old: ConfigurationSet) -> ConfigurationSet:
+        if not enabled:
+            return paused_set(old, pause)
+        if old.paused is not None and old.paused.by == OPERATOR:
+            raise invalid(f"Sending was paused by {OPERATOR} ({old.paused.reason}); only the operator can resume it.")
+        return resumed_set(old, at)
+
+    await change_configuration_set(call, name, change)
 
 
 async def delete_configuration_set(call: Call, name: str) -> None:

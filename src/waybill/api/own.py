@@ -15,9 +15,12 @@ from waybill.accept.verify import Verifier
 from waybill.api.authorization import NotAuthentic
 from waybill.api.metrics import StoreFigures
 from waybill.api.own_access import account_asking
+from waybill.api.own_checks import DomainChecks
+from waybill.api.own_trace import Traces
 from waybill.api.search import found_json, parse_search
+from waybill.appraise import appraisal_json, appraise
 from waybill.explain import to_json
-from waybill.inquire import inquire
+from waybill.inquire import Look, inquire
 from waybill.model.clock import Clock
 from waybill.publish.sns import certificate_pem
 from waybill.store.protocol import Store, StoreUnavailable
@@ -25,13 +28,18 @@ from waybill.store.protocol import Store, StoreUnavailable
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OwnApi:
-    """What the routes need. ``ready`` says whether this worker takes requests (not while it drains), ``status`` how all is."""
+    """What the routes need. ``ready`` says whether this worker takes requests (not while it drains), ``status`` how all is.
+
+    ``look`` makes live probes, ``checks`` answers about the set-up of domains.
+    """
 
     store: Store
     clock: Clock
     verifier: Verifier
     ready: Callable[[], bool]
     status: Callable[[], Awaitable[dict[str, Any]]]
+    look: Look | None = None
+    checks: DomainChecks | None = None
 
 
 class _Endpoints:
@@ -44,10 +52,16 @@ class _Endpoints:
         self._registry.register(self._figures)
 
     async def explanation(self, request: Request) -> Response:
-        """``GET /api/messages/{id}/explanation``."""
+        """``GET /api/messages/{id}/explanation``; ``?live=true`` walks to the recipient's server first."""
         api, key = self._api, request.path_params["id"]
         account = await account_asking(request, api.store, api.clock())
-        found = await inquire(api.store, key, api.clock(), account)
+        live = request.query_params.get("live", "false")
+        if live not in {"true", "false"}:
+            return _error(
+                400, f"live is {live[:40]!r}; it may be true (ask the recipient's server now as well) or false"
+            )
+        look = api.look if live == "true" else None
+        found = await inquire(api.store, key, api.clock(), account, look=look)
         return JSONResponse(to_json(found)) if found else _error(404, f"no message {key!r} in the ledger")
 
     async def messages(self, request: Request) -> Response:
@@ -62,6 +76,12 @@ class _Endpoints:
         if account is not None:
             search = replace(search, account=account)
         return JSONResponse({"messages": [found_json(found) for found in await api.store.find(search)]})
+
+    async def standing(self, request: Request) -> Response:
+        """``GET /api/standing``, what ``waybill standing --json`` prints: of all accounts, or of the one that asks."""
+        api = self._api
+        account = await account_asking(request, api.store, api.clock())
+        return JSONResponse(appraisal_json(await appraise(api.store, api.clock(), account)))
 
     async def verify(self, request: Request) -> Response:
         """The link that is mailed to an address."""
@@ -115,8 +135,11 @@ def own_app(api: OwnApi) -> Starlette:
             Route("/readyz", _guarded(endpoints.readyz)),
             Route("/metrics", _guarded(endpoints.metrics)),
             Route("/api/status", _guarded(endpoints.status)),
+            Route("/api/standing", _guarded(endpoints.standing)),
             Route("/api/messages", _guarded(endpoints.messages)),
             Route("/api/messages/{id}/explanation", _guarded(endpoints.explanation)),
+            *([Route("/api/domains/{domain}/checks", _guarded(api.checks.answer))] if api.checks is not None else []),
+            Route("/api/trace", _guarded(Traces(api.store, api.clock).answer), methods=["POST"]),
             Route("/api/verify", _guarded(endpoints.verify)),
             Route("/SimpleNotificationService-{name}.pem", _guarded(endpoints.certificate)),
         ]

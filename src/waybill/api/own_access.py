@@ -1,6 +1,7 @@
 """Who may ask Waybill's own API: this machine without more, everybody else with a signed request for their own account."""
 
 import hashlib
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 
@@ -21,10 +22,13 @@ HOW = (
 )
 
 
-async def account_asking(request: Request, store: Store, now: Instant) -> str | None:
+async def account_asking(
+    request: Request, store: Store, now: Instant, *, body: Callable[[], Awaitable[bytes]] | None = None
+) -> str | None:
     """The account whose messages the caller may see; None: all of them, since the operator asks on this machine.
 
-    A signed request sees its own account, wherever it comes from.
+    A signed request sees its own account, wherever it comes from. ``body`` reads the request's body, where it has one:
+    not before the caller has a key.
 
     Raises:
         NotAuthentic: another machine without a valid signature.
@@ -43,7 +47,7 @@ async def account_asking(request: Request, store: Store, now: Instant) -> str | 
         fields=scope["headers"],
     )
     claim = await read_claim(store, head, ("ses",), now)
-    claim.prove(_NO_BODY)
+    claim.prove(hashlib.sha256(await body()).hexdigest() if body is not None else _NO_BODY)
     return claim.caller.account
 
 

@@ -1,6 +1,8 @@
 """``waybill explain``, ``find`` and ``events``: questions to the ledger."""
 
+import importlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -8,30 +10,62 @@ import msgspec
 from rich.console import Console
 
 from waybill.api.search import found_json, parse_search
+from waybill.cli.amazon_files import ask_amazon, explain_files
 from waybill.cli.session import NO, NOT_FOUND, USAGE, config_option, fail, json_option, with_store
 from waybill.cli.show import show_explanation, show_found, show_ledger
-from waybill.explain import to_json
-from waybill.inquire import find_id, inquire
+from waybill.explain import Explanation, to_json
+from waybill.inquire import Look, find_id, inquire
 from waybill.model.clock import now, rfc3339
 from waybill.store.protocol import Ledger, Store
 
 
 @click.command()
-@click.argument("id_or_address")
+@click.argument("id_or_address", required=False)
+@click.option(
+    "--from-file",
+    "files",
+    multiple=True,
+    metavar="PATH",
+    help="Amazon SES's events in a file, in place of the ledger; - is standard input.",
+)
+@click.option("--ask-amazon", is_flag=True, help="Ask the AWS account as well about mail that Amazon SES sent.")
+@click.option("--live", is_flag=True, help="Ask the recipient's server now as well, up to RCPT TO; no message is sent.")
 @json_option
 @config_option
-def explain(id_or_address: str, config: Path | None, *, as_json: bool) -> None:
+def explain(id_or_address: str | None, config: Path | None, files: tuple[str, ...], **how: bool) -> None:
     """Say where a message is, why it was not delivered, who said so and what to do.
 
     Takes a message id, a request id, or a recipient's address (the newest message to it).
     """
-    found = with_store(config, lambda store: inquire(store, id_or_address, now()))
+    as_json, ask = how["as_json"], how["ask_amazon"]
+    if files and how["live"]:
+        raise fail("--live asks about messages in the ledger, and --from-file about others", USAGE)
+    if files:
+        explain_files(files, id_or_address, ask=ask, as_json=as_json, config=config)
+        return
+    if id_or_address is None:
+        raise fail("say which message: its id, or a recipient's address", USAGE)
+    key: str = id_or_address
+
+    async def answer(store: Store) -> Explanation | None:
+        asked = await find_id(store, key) if ask else None
+        if asked is not None:
+            await ask_amazon(store, [asked])
+        return await inquire(store, key, now(), look=_look(store, config) if how["live"] else None)
+
+    found = with_store(config, answer)
     if found is None:
         raise fail(f"no message {id_or_address!r} in the ledger; waybill find lists what there is", NOT_FOUND)
     if as_json:
         click.echo(json.dumps(to_json(found), indent=2, ensure_ascii=False))
     else:
         show_explanation(found, Console(), config=config)
+
+
+def _look(store: Store, config: Path | None) -> Look:
+    """Live probes. What they take is loaded when they are asked for, so that all other answers are quick."""
+    looker: Callable[[Store, Path | None], Look] = importlib.import_module("waybill.cli.live").looker
+    return looker(store, config)
 
 
 @click.command()

@@ -10,13 +10,17 @@ from rich.console import Console
 from rich.text import Text
 
 from waybill.explain import Explanation
-from waybill.explain.record import Delay, RecipientExplanation, Remedy, Verdict, Who
-from waybill.explain.words import clock, span
-from waybill.model.cause import Cause, Responder
-from waybill.model.clock import SECOND, rfc3339
+from waybill.explain.content import describe_examined
+from waybill.explain.delay_words import describe_delay, long_parts
+from waybill.explain.live_record import Live
+from waybill.explain.record import Hypothesis, RecipientExplanation, Remedy, Verdict, Who
+from waybill.explain.words import clock
+from waybill.model.clock import rfc3339
+from waybill.model.content import ContentExamined
 from waybill.model.event import Attempted
-from waybill.model.message import Source, Status
+from waybill.model.message import Status
 from waybill.model.outcome import Attempt, Speaker
+from waybill.model.probe import Probed
 from waybill.store.protocol import Found, Ledger
 
 COLOURS = {
@@ -38,7 +42,28 @@ _FOR = {
     Who.OPERATOR: "Operator",
     Who.NOBODY: "To do",
 }
-_PLAIN_EVIDENCE = {"known": "Known", "unknown": "Unknown", "ledger": "Also"}
+_PLAIN_EVIDENCE = {
+    "known": "Known",
+    "unknown": "Unknown",
+    "ledger": "Also",
+    "risks": "Risks",
+    "not_seen": "Not seen",
+    "authentication": "Proof",
+    "changed": "Changed",
+}
+_RECORD = '. TXT "'
+"""What a line has that is to be copied into a zone file, and is not broken."""
+
+_DIFFERS = {
+    "answer": "Answer",
+    "route": "Answer",
+    "mx": "MX records",
+    "tls": "Encryption",
+    "spf": "SPF",
+    "dkim": "DKIM",
+    "dmarc": "DMARC",
+    "blocklist": "Blocklist",
+}
 MARGIN = 2
 LABEL = 13
 NARROWEST = 40
@@ -98,8 +123,12 @@ def show_explanation(explanation: Explanation, console: Console, *, config: Path
         if number:
             _print(console, Text())
         _show_recipient(recipient, console, config)
-        _row(console, "Time", describe_delay(recipient.delay, explanation.source, reached=_reached(recipient)))
+        _row(console, "Time", describe_delay(recipient.delay, explanation.source))
+        for line in long_parts(recipient.delay):
+            _row(console, "", line)
         _show_verdicts(recipient, console)
+        if recipient.live is not None:
+            _show_live(recipient.live, console)
     subject = f'   "{explanation.subject}"' if explanation.subject else ""
     sender = explanation.sender or "(no sender)"
     _row(console, "Message", f"{explanation.message_id}   from {sender}{subject}", "dim")
@@ -118,6 +147,7 @@ def _show_recipient(recipient: RecipientExplanation, console: Console, config: P
     if telling.effect:
         _row(console, "Effect", telling.effect)
     _show_remedies(telling.remedies, console, config)
+    _show_hypotheses(recipient.hypotheses, console, config)
     _row(console, "Next", recipient.next.text)
 
 
@@ -140,9 +170,28 @@ def _show_verdicts(recipient: RecipientExplanation, console: Console) -> None:
     _print(console, walked)
 
 
+def _show_live(live: Live, console: Console) -> None:
+    """What a live probe found: the stages as they went, then what of it differs from the record."""
+    _row(console, "Now", live.headline, "bold")
+    host: str | None = None
+    for step in live.steps:
+        if step.host != host:
+            host = step.host
+            _row(console, "", host or "")
+        mark = "" if step.ok else "  (no)"
+        _row(console, "", f"  {step.step.value:9} {step.ms:>6,} ms  {step.text}{mark}")
+    for number, one in enumerate(live.differences):
+        label = "" if number else "Differs"
+        _row(console, label, f"{_DIFFERS[one.what]}: {one.text}\n  then  {one.then}\n  now   {one.now}")
+    if live.same:
+        _row(console, "As before", ", ".join(live.same))
+    for number, remark in enumerate(live.remarks):
+        _row(console, "" if number else "Mind", remark)
+
+
 def _with_config(command: str, config: Path | None) -> str:
     """The command with ``--config``, before a ``--`` where it has one."""
-    if config is None:
+    if config is None or not command.startswith("waybill "):
         return command
     words = shlex.split(command)
     place = words.index("--") if "--" in words else len(words)
@@ -152,29 +201,24 @@ def _with_config(command: str, config: Path | None) -> str:
 def _show_remedies(remedies: Sequence[Remedy], console: Console, config: Path | None) -> None:
     said: Who | None = None
     for remedy in remedies:
-        _row(console, "" if remedy.who is said else _FOR[remedy.who], remedy.text)
+        label = "" if remedy.who is said else _FOR[remedy.who]
+        for line in remedy.text.split("\n"):
+            _row(console, label, line, keep=_RECORD in line)
+            label = ""
         if remedy.command:
             _row(console, "", f"    {_with_config(remedy.command, config)}", "bold", keep=True)
         said = remedy.who
 
 
-def _reached(recipient: RecipientExplanation) -> bool:
-    """Whether a receiver answered; where none did, the waits were for the DNS or the network, perhaps our own."""
-    nobody = recipient.telling.responder in {Responder.DNS, Responder.NETWORK}
-    return not nobody and recipient.underlying_cause not in {Cause.DNS_FAILURE, Cause.CONNECTION_FAILED}
-
-
-def describe_delay(delay: Delay, source: Source, *, reached: bool = True) -> str:
-    """Where the time went, in words. An API client dates its request in whole seconds, so less than one is not known."""
-    before = delay.before_acceptance_ms
-    vague = source is not Source.SMTP and before is not None and before < SECOND
-    parts = (
-        ("before us", "under 1 s" if vague else before),
-        ("in Waybill", delay.in_waybill_ms),
-        ("at the receiver" if reached else "for the DNS or network", delay.at_receiver_ms),
-    )
-    lengths = ((name, span(part) if isinstance(part, int) else part) for name, part in parts)
-    return " · ".join(f"{name} {length}" for name, length in lengths if length) or "not known"
+def _show_hypotheses(hypotheses: Sequence[Hypothesis], console: Console, config: Path | None) -> None:
+    """What else it may be, and what would decide it."""
+    for number, one in enumerate(hypotheses, 1):
+        text = (
+            f"{number}. ({one.confidence}) {one.text}\n   What decides: {one.decided_by[0].lower()}{one.decided_by[1:]}"
+        )
+        _row(console, "Perhaps" if number == 1 else "", text)
+        if one.command:
+            _row(console, "", f"    {_with_config(one.command, config)}", "bold", keep=True)
 
 
 def show_found(found: Sequence[Found], console: Console) -> None:
@@ -211,9 +255,35 @@ def show_ledger(ledger: Ledger, console: Console) -> None:
             for line in _attempt_lines(event.fact.attempt):
                 _print(console, Text(f"          {harmless(line)}"))
             continue
+        if isinstance(event.fact, Probed):
+            for line in _probe_lines(event.fact):
+                _print(console, Text(f"          {harmless(line)}"))
+            continue
+        if isinstance(event.fact, ContentExamined):
+            for line in _examined_lines(event.fact):
+                _print(console, Text(f"          {harmless(line)}"))
+            continue
         for name, value in msgspec.to_builtins(event.fact).items():
             if value not in (None, [], {}, ""):
                 _print(console, Text(f"          {name}: {harmless(str(value))}"))
+
+
+def _examined_lines(fact: ContentExamined) -> Iterable[str]:
+    yield describe_examined(fact)
+    for finding in fact.findings:
+        where = f"   [{finding.where}]" if finding.where else ""
+        yield f"{finding.severity.value:6} {finding.id}: {finding.text}{where}"
+        if finding.source:
+            yield f"       by {finding.source}"
+
+
+def _probe_lines(probed: Probed) -> Iterable[str]:
+    yield f"asked live, no message sent: EHLO {probed.helo}, MAIL FROM:<{probed.mail_from}>"
+    yield f"mx {', '.join(probed.mx) or 'none'}"
+    for step in probed.steps:
+        where = f"{step.host} [{step.ip}] " if step.ip else f"{step.host} " if step.host else ""
+        yield f"{step.at - probed.started_at:>7} ms  {where}{step.step.value}{'' if step.ok else ' (no)'}: {step.text}"
+    yield from probed.remarks
 
 
 def _attempt_lines(attempt: Attempt) -> Iterable[str]:

@@ -1,13 +1,16 @@
 """Taken by a server, and then nothing: what is known, what is not, and the line to search by."""
 
+from waybill.explain.authentication import summary
 from waybill.explain.case import UNREACHABLE, Case
 from waybill.explain.commands import see_events
 from waybill.explain.delays import split_delay
 from waybill.explain.evidence import attempt_evidence, context_evidence
+from waybill.explain.health import fault_words, held_up
 from waybill.explain.held import brief
 from waybill.explain.record import Evidence, Remedy, Telling, Who
-from waybill.explain.remedies import operator, to_recipient_admin, to_relay
+from waybill.explain.remedies import operator, sender, to_recipient_admin, to_relay
 from waybill.explain.said import clause, is_captured, name_server, said_in_attempt
+from waybill.explain.traced import copy_evidence, copy_of, copy_remedies, in_the_inbox, what_the_copy_shows
 from waybill.explain.words import author, clock, count, quoted, span
 from waybill.mail.reply import without_type
 from waybill.model.cause import CATALOGUE, Cause, Responder
@@ -40,8 +43,18 @@ def tell(case: Case) -> Telling:
         scope=CATALOGUE[case.cause or Cause.ACCEPTED_BY_RECEIVER].scope,
         responder=Responder.REMOTE,
         permanent=False,
-        confidence=attempt.outcome.confidence,
+        confidence=_confidence(case, attempt),
     )
+
+
+def _confidence(case: Case, attempt: Attempt) -> str:
+    """A copy's verdict that names no folder, and times by others' clocks, are likely."""
+    copy = copy_of(case)
+    if case.cause is Cause.DELAYED_BEFORE_ACCEPTANCE and case.came_late is not None:
+        return "likely" if case.came_late.last else "certain"
+    if copy is None or case.cause is Cause.ACCEPTED_BY_RECEIVER:
+        return attempt.outcome.confidence
+    return "certain" if copy[1].is_spam and copy[1].is_folder else "likely"
 
 
 def _headline(case: Case, attempt: Attempt, before: Attempt | None) -> str:
@@ -54,7 +67,7 @@ def _headline(case: Case, attempt: Attempt, before: Attempt | None) -> str:
         return f"taken by the mailbox simulator{after}. It is there for tests: no person reads it.{why}"
     who = name_server(case, attempt)
     whose = who if who.startswith("the relay") else f"{case.domain}'s server"
-    if case.cause is not None and case.cause is not Cause.ACCEPTED_BY_RECEIVER:
+    if case.cause is not None and (case.cause is not Cause.ACCEPTED_BY_RECEIVER or in_the_inbox(case)):
         return f"accepted by {whose}{after}{_what_then(case, case.cause)}"
     if why:
         return f"accepted by {whose}{after}.{why} Inbox or Junk is decided there."
@@ -64,6 +77,12 @@ def _headline(case: Case, attempt: Attempt, before: Attempt | None) -> str:
 
 
 def _what_then(case: Case, cause: Cause) -> str:
+    before = case.came_late
+    if before is not None and cause is Cause.DELAYED_BEFORE_ACCEPTANCE:
+        return f". It was late when Waybill got it: {span(before.ms)} after {before.by} had it first."
+    copy = copy_of(case)
+    if copy is not None and (copy[1].is_spam or in_the_inbox(case) or cause is Cause.DELAYED_AFTER_ACCEPTANCE):
+        return what_the_copy_shows(copy[1])
     if cause is Cause.DELAYED_AFTER_ACCEPTANCE and case.event_of(EventKind.DELAY_REPORTED) is not None:
         return ", and held up there: a notice of delay came home, and it goes on trying."
     return f". {CATALOGUE[cause].meaning}"
@@ -71,6 +90,9 @@ def _what_then(case: Case, cause: Cause) -> str:
 
 def _why_late(case: Case, before: Attempt | None, took: int) -> str:
     """What held it up, where something did."""
+    faults = held_up(case) if before is not None or took >= LONG else ()
+    if faults:
+        return f" What held it up: {fault_words(faults)}."
     delay = split_delay(case)
     ours = took >= LONG and (delay.in_waybill_ms or 0) > (delay.at_receiver_ms or 0)
     inside = f" Most of that time it waited in Waybill{_held_back(case)}." if ours else ""
@@ -94,18 +116,39 @@ def _known_and_unknown(case: Case, attempt: Attempt) -> tuple[Evidence, ...]:
         else "without a DKIM signature"
     )
     known = [f"taken in full ({case.message.size:,} bytes) {encrypted}, {signed}"]
+    seen = summary(case, attempt)
+    known.extend([seen] if seen else [])
     known.extend(item.text for item in _auto_reply(case))
     came_home = case.event_of(EventKind.COMPLAINED) or case.event_of(EventKind.BOUNCE_RECEIVED)
     if came_home is None:
         known.append(f"no bounce and no complaint since ({span(since)})")
     taken = Evidence(at=case.now, kind="known", source="Waybill's ledger", text="; ".join(known))
     if case.cause is not Cause.ACCEPTED_BY_RECEIVER:
-        return (*_delay_reported(case), taken)
+        return (*_late_before(case), *copy_evidence(case), *_delay_reported(case), taken)
     unknown = f"inbox, Junk, quarantine, a rule of the recipient or administrator, or a fault inside {case.domain}"
+    if in_the_inbox(case):
+        return (*copy_evidence(case), taken)
     return (
+        *copy_evidence(case),
         taken,
         Evidence(at=case.now, kind="unknown", source=case.domain, text=unknown),
     )
+
+
+def _late_before(case: Case) -> tuple[Evidence, ...]:
+    """Who had it before Waybill, and since when."""
+    before = case.came_late
+    if before is None or case.cause is not Cause.DELAYED_BEFORE_ACCEPTANCE:
+        return ()
+    if before.last is None:
+        source, text = "Waybill's SMTP door", f"the client began to hand it over at {clock(before.since)}"
+    else:
+        source = "the Received fields that it came with, dated by those servers' clocks"
+        text = f"{before.by} took it at {clock(before.since)}" + (
+            f"; the last server before Waybill was {before.last}" if before.last != before.by else ""
+        )
+    text = f"{text}, and Waybill had it at {clock(case.message.accepted_at)}"
+    return (Evidence(at=before.since, kind="known", source=source, text=text),)
 
 
 def _delay_reported(case: Case) -> tuple[Evidence, ...]:
@@ -132,12 +175,30 @@ def _auto_reply(case: Case) -> tuple[Evidence, ...]:
 def _remedies(case: Case) -> tuple[Remedy, ...]:
     about = f' for "{case.message.subject}"' if case.message.subject else ""
     who = name_server(case, case.last_attempt)
+    look = Remedy(who=Who.RECIPIENT, text=f"Look in Junk or Spam, and search all folders{about}.")
+    if in_the_inbox(case):
+        look = Remedy(
+            who=Who.RECIPIENT, text=f"Search all folders{about}: a rule or another program may have moved it."
+        )
     ask = to_recipient_admin(case, f"Ask the administrator of {case.domain} what became of it.")
     return (
-        Remedy(who=Who.RECIPIENT, text=f"Look in Junk or Spam, and search all folders{about}."),
+        *_ask_before(case),
+        *(copy_remedies(case) or (look,)),
         to_relay(case, who) if who.startswith("the relay") else ask,
         operator("The whole conversation, as proof that it was handed over.", see_events(case)),
     )
+
+
+def _ask_before(case: Case) -> tuple[Remedy, ...]:
+    before = case.came_late
+    if before is None or case.cause is not Cause.DELAYED_BEFORE_ACCEPTANCE:
+        return ()
+    where = (
+        f"the queue and log of {before.last}"
+        if before.last
+        else "what the sending program does between MAIL and the end of its data"
+    )
+    return (sender(f"Look at {where}: that is where the time went."),)
 
 
 def _for_tests(case: Case, attempt: Attempt) -> tuple[Remedy, ...]:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
+from waybill.explain import paused
 from waybill.explain.case import Case
 from waybill.explain.commands import account_of, command
 from waybill.explain.record import Evidence, Remedy, Telling
 from waybill.explain.remedies import operator, sender
-from waybill.explain.words import author, clock, quoted
+from waybill.explain.words import clock, quoted
 from waybill.mail.address import AddressError, parse_mailbox, parse_mailbox_list
 from waybill.model.cause import CATALOGUE, Cause, Responder
 from waybill.model.clock import parse_rfc3339
@@ -34,12 +35,13 @@ def tell(case: Case) -> Telling:
         headline=f"{case.recipient}: not accepted. {_sentence(why(case, fact) if why else _plain(fact))}",
         evidence=(
             Evidence(at=event.at, kind="refusal", source=_asked(case, fact), text=quoted(fact.text), event=event.id),
+            *paused.evidence(fact),
         ),
         remedies=make(case, fact) if make else (sender("Correct the request as the answer says, and send it again."),),
         scope=entry.scope,
         responder=Responder.WAYBILL,
         permanent=entry.permanent,
-        effect="The request got an error and no message id; nothing was sent to any of its recipients.",
+        effect=paused.effect(fact),
     )
 
 
@@ -69,11 +71,7 @@ def _figure(fact: Refused) -> str:
 
 
 def _paused(case: Case, fact: Refused) -> str:
-    if name := _detail(fact, "configuration_set"):
-        return f'Sending is paused for the configuration set "{name}".'
-    if by := _detail(fact, "by"):
-        return f"Sending of account {case.message.account} is paused by {author(by)}: {_detail(fact, 'reason', 'no reason given')}"
-    return _plain(fact)
+    return paused.reason(case, fact) or _plain(fact)
 
 
 def _unverified(case: Case, fact: Refused) -> list[str]:
@@ -175,22 +173,6 @@ def _verify(case: Case, fact: Refused) -> Remedies:
     )
 
 
-def _resume(case: Case, fact: Refused) -> Remedies:
-    if _detail(fact, "configuration_set"):
-        text = (
-            "Switch its sending on again (PutConfigurationSetSendingOptions, SendingEnabled true), or send without it."
-        )
-        return (sender(text),)
-    if not _detail(fact, "by"):
-        return (operator("See which keys there are, and for which account each acts.", command("keys", "list")),)
-    return (
-        operator(
-            "When the reason is settled, let the account send again.",
-            command("account", "resume", argument=case.message.account),
-        ),
-    )
-
-
 def _wait_until(case: Case, fact: Refused) -> Remedies:
     limit = "account.max_24_hour_send" if fact.cause is Cause.QUOTA_EXCEEDED else "account.max_send_rate"
     show = command("account", "show", argument=case.message.account)
@@ -243,7 +225,7 @@ def _correct_content(_: Case, fact: Refused) -> Remedies:
 
 _REMEDIES: dict[Cause, Callable[[Case, Refused], Remedies]] = {
     Cause.IDENTITY_NOT_VERIFIED: _verify,
-    Cause.SENDING_PAUSED: _resume,
+    Cause.SENDING_PAUSED: paused.remedies,
     Cause.QUOTA_EXCEEDED: _wait_until,
     Cause.SENDING_RATE_EXCEEDED: _wait_until,
     Cause.ADDRESS_INVALID: _address,

@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 
+from waybill.explain.before import LATE, Before, time_before
+from waybill.model.authentication import AuthenticationSeen
 from waybill.model.cause import CATALOGUE, Branch, Cause
 from waybill.model.clock import MINUTE, SECOND, Instant
 from waybill.model.event import Attempted, Event, EventKind, Expired, Held, Released, SuppressionAdded
-from waybill.model.history import DomainHistory
+from waybill.model.health import HealthPeriod
+from waybill.model.history import DomainHistory, Likeness
+from waybill.model.incident import Incident
 from waybill.model.message import OPEN_STATUSES, Delivery, Message, Status
 from waybill.model.outcome import Attempt
+from waybill.model.standing import Listed, RateSeen
 from waybill.model.suppression import Suppression
 
 STUCK_AFTER = 15 * MINUTE
@@ -52,6 +57,12 @@ class Case:
     suppressions: tuple[Suppression, ...] = ()
     history: DomainHistory | None = None
     site: str | None = None
+    health: tuple[HealthPeriod, ...] = ()
+    likeness: Likeness | None = None
+    authentications: tuple[AuthenticationSeen, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    listings: tuple[Listed, ...] = ()
+    rates: tuple[RateSeen, ...] = ()
 
     @property
     def recipient(self) -> str:
@@ -164,7 +175,18 @@ class Case:
             return Cause.STUCK
         if self._waits_for is None and self.delivery.status is not Status.QUEUED:
             return Cause.UNDETERMINED
+        if self._waits_for is Cause.ACCEPTED_BY_RECEIVER and self.came_late is not None:
+            return Cause.DELAYED_BEFORE_ACCEPTANCE
         return self.delivery.cause if self.is_held else self._waits_for
+
+    @property
+    def came_late(self) -> Before | None:
+        """What went by before Waybill had a message that was taken, where that was long, and longer than all that came after."""
+        attempt = self.last_attempt
+        before = time_before(self.message) if attempt is not None else None
+        if attempt is None or before is None or before.ms < LATE:
+            return None
+        return before if before.ms > attempt.ended_at - self.message.accepted_at else None
 
     @property
     def _waits_for(self) -> Cause | None:
@@ -180,6 +202,8 @@ class Case:
             return self._waits_for
         if self.delivery.cause is Cause.STUCK and self.is_open:  # it has been taken up since
             return None
+        if self.cause is Cause.PROVIDER_INCIDENT and self.delivery.underlying_cause is None:  # it was held meanwhile
+            return self.last_attempt.outcome.cause if self.last_attempt is not None else None
         if self.cause is not Cause.DELIVERY_EXPIRED or self.delivery.underlying_cause is not None:
             return self.delivery.underlying_cause
         expired = self.event_of(EventKind.EXPIRED)

@@ -1,13 +1,18 @@
 """Branch 5: does, or did, the message wait, and where?"""
 
 from waybill.explain.accepted import LONG
+from waybill.explain.authentication import auth_evidence
+from waybill.explain.before import time_before
 from waybill.explain.case import UNREACHABLE, Case
 from waybill.explain.commands import command, see_events
+from waybill.explain.delays import split_delay
 from waybill.explain.evidence import attempt_evidence, context_evidence, ledger_evidence
+from waybill.explain.health import fault_words, held_up
 from waybill.explain.held import SUSPENSION, brief, hold_evidence
-from waybill.explain.record import BranchFinding, Evidence, Remedy, Telling, Verdict, Who
+from waybill.explain.record import AT_RECEIVER, IN_WAYBILL, BranchFinding, Evidence, Remedy, Telling, Verdict, Who
 from waybill.explain.remedies import operator, remedies_for, sender, take_up
 from waybill.explain.said import clause, said_in_attempt, sentence
+from waybill.explain.traced import copy_of
 from waybill.explain.words import author, clock, count, quoted, span
 from waybill.model.cause import Branch, Scope
 from waybill.model.event import Attempted, Event, EventKind, Expired
@@ -17,12 +22,31 @@ from waybill.model.message import Status
 def find(case: Case) -> BranchFinding:
     """What this branch came to."""
     finding = _find_since_acceptance(case)
-    started = case.message.client_started_at
-    before = 0 if started is None else case.message.accepted_at - started
-    if before < LONG:
-        return finding
-    text = f"By the client's own clock, {span(before)} went by before Waybill had the message. {finding.text}"
-    return BranchFinding(verdict=Verdict.PROBLEM, text=text)
+    if finding.verdict is Verdict.PROBLEM and (ours := held_up(case)):
+        finding = BranchFinding(verdict=Verdict.PROBLEM, text=f"{finding.text} Meanwhile {fault_words(ours)}.")
+    told = [text for text in (_went_by_before(case), finding.text, _went_by_after(case)) if text]
+    return finding if len(told) == 1 else BranchFinding(verdict=Verdict.PROBLEM, text=" ".join(told))
+
+
+def _went_by_before(case: Case) -> str:
+    """What went by before acceptance, where it was long, and by whose clock."""
+    before, started = time_before(case.message), case.message.client_started_at
+    if before is not None and before.ms >= LONG:
+        if before.last is not None:
+            return f"By the Received fields that it came with, {before.by} had it {span(before.ms)} before Waybill did."
+        return f"{span(before.ms)} went by while the client handed it in."
+    signed = 0 if started is None else case.message.accepted_at - started
+    return (
+        f"By the client's own clock, {span(signed)} went by before Waybill had the message." if signed >= LONG else ""
+    )
+
+
+def _went_by_after(case: Case) -> str:
+    """What went by inside the receiver, where a copy that came back tells that it was long."""
+    copy = copy_of(case)
+    if copy is None or (copy[1].after_ms or 0) < LONG:
+        return ""
+    return f"Then {span(copy[1].after_ms or 0)} went by inside the receiver, by the copy that came back."
 
 
 def _find_since_acceptance(case: Case) -> BranchFinding:
@@ -36,7 +60,8 @@ def _find_since_acceptance(case: Case) -> BranchFinding:
             and not case.blames(Branch.DELAY)
         ):
             return BranchFinding(verdict=Verdict.OK, text=f"The receiver had it {took} after it was accepted.")
-        return BranchFinding(verdict=Verdict.PROBLEM, text=f"It took {took} and {tries} until the receiver had it.")
+        text = f"It took {took} and {tries} until the receiver had it.{_most_of_it(case)}"
+        return BranchFinding(verdict=Verdict.PROBLEM, text=text)
     if case.is_open:
         waits = span(max(0, case.now - case.message.accepted_at))
         fine = case.delivery.status is Status.QUEUED and not case.is_stuck and not case.blames(Branch.DELAY)
@@ -45,6 +70,15 @@ def _find_since_acceptance(case: Case) -> BranchFinding:
             verdict=Verdict.OK if fine else Verdict.PROBLEM, text=f"It has waited for {waits}; {tries} so far.{held}"
         )
     return _find_ended(case)
+
+
+def _most_of_it(case: Case) -> str:
+    """The longest stretch of the time since acceptance, where it is long enough to be told."""
+    since = [part for part in split_delay(case).parts if part.where in {IN_WAYBILL, AT_RECEIVER} and part.ms >= LONG]
+    if not since:
+        return ""
+    longest = max(since, key=lambda part: part.ms)
+    return f" The longest stretch, {span(longest.ms)}: {longest.text}."
 
 
 def _find_ended(case: Case) -> BranchFinding:
@@ -120,7 +154,7 @@ def tell_expired(case: Case) -> Telling:
     return Telling(
         headline=f"{case.recipient}: not delivered. Waybill tried for {span(fact.limit_ms)} ({tried}) and gave up. "
         f"The last answer: {clause(said, case)}.{_held_at_the_end(case)}",
-        evidence=(*evidence, attempt_evidence(*last), *context_evidence(case)),
+        evidence=(*evidence, attempt_evidence(*last), *auth_evidence(case, attempt), *context_evidence(case)),
         remedies=(
             *remedies_for(said, case),
             *longer,

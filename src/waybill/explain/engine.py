@@ -3,10 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from waybill.explain import accepted, account, address, delay, held, receiver, service, spam, template
+from waybill.explain import accepted, account, address, amazon, delay, held, incident, receiver, service, spam, template
 from waybill.explain.case import SENDING_POOL, Case
+from waybill.explain.content import with_risks, with_verdict
 from waybill.explain.delays import split_delay
 from waybill.explain.facts import Facts
+from waybill.explain.hypotheses import hypotheses
+from waybill.explain.listed import with_listings
+from waybill.explain.live import compare
+from waybill.explain.rates import with_rates
 from waybill.explain.record import BranchFinding, Explanation, Next, RecipientExplanation, Telling
 from waybill.explain.timeline import list_events
 from waybill.explain.words import clock
@@ -24,7 +29,7 @@ from waybill.model.event import (
     RenderingFailed,
     Suppressed,
 )
-from waybill.model.message import Delivery, Status
+from waybill.model.message import Delivery, Source, Status
 
 _BRANCHES: dict[Branch, Callable[[Case], BranchFinding]] = {
     Branch.TEMPLATE: template.find,
@@ -76,10 +81,28 @@ def _explain_delivery(facts: Facts, delivery: Delivery, now: Instant) -> Recipie
         ),
         history=facts.history.get(delivery.id),
         site=facts.sites.get(delivery.id),
+        health=facts.health,
+        likeness=facts.likeness.get(delivery.id),
+        authentications=facts.authentications,
+        listings=facts.listings,
+        rates=facts.rates,
     )
+    case = replace(case, incidents=incident.touching(facts.incidents, case))
+    if facts.message.source is Source.AMAZON_SES:
+        live = compare(case, facts.live[delivery.id]) if delivery.id in facts.live else None
+        return replace(amazon.explain_delivery(case), live=live)
     cause = case.cause
     telling = _tell(case)
     telling = replace(telling, evidence=(*telling.evidence, *service.interruptions(case)))
+    telling = incident.with_incidents(case, telling)
+    telling = with_rates(case, with_listings(case, telling))
+    telling = with_risks(case, telling)
+    branches = {branch: find(case) for branch, find in _BRANCHES.items()}
+    of_incident = incident.find(case)
+    if of_incident is not None:
+        branches[Branch.SERVICE] = service.with_faults(case, of_incident)
+    branches[Branch.ADDRESS] = incident.find_address(case) or branches[Branch.ADDRESS]
+    branches[Branch.SPAM] = with_verdict(case, branches[Branch.SPAM])
     return RecipientExplanation(
         recipient=delivery.recipient,
         status=delivery.status,
@@ -87,10 +110,12 @@ def _explain_delivery(facts: Facts, delivery: Delivery, now: Instant) -> Recipie
         underlying_cause=case.underlying_cause,
         branch=CATALOGUE[cause].branch if cause else None,
         telling=telling,
-        branches={branch: find(case) for branch, find in _BRANCHES.items()},
+        branches=branches,
         delay=split_delay(case),
         next=_next(case, telling),
         timeline=list_events(case),
+        hypotheses=() if incident.is_ours(case) else hypotheses(case),
+        live=compare(case, facts.live[delivery.id]) if delivery.id in facts.live else None,
     )
 
 
@@ -110,7 +135,9 @@ def _next(case: Case, telling: Telling) -> Next:
     delivery = case.delivery
     if case.is_open:
         retry_at = case.held_until if case.is_held else delivery.next_at
-        return Next(text=_what_waits(case), retry_at=retry_at, expires_at=delivery.expires_at)
+        return Next(
+            text=incident.next_text(case) or _what_waits(case), retry_at=retry_at, expires_at=delivery.expires_at
+        )
     if delivery.status is Status.DELIVERED:
         return Next(text="Nothing more from Waybill. If a bounce or a complaint comes home, this answer changes.")
     if delivery.status is Status.REFUSED:

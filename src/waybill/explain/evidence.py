@@ -1,6 +1,7 @@
 """What an answer rests on: an attempt's words, and what else the ledger knows that bears on them."""
 
 from waybill.explain.case import Case
+from waybill.explain.meant import likeness_noted
 from waybill.explain.record import Evidence
 from waybill.explain.words import clock, count, quoted, server, span, verbatim
 from waybill.mail.reply import without_type
@@ -65,6 +66,7 @@ def context_evidence(case: Case) -> tuple[Evidence, ...]:
         parts.append(f"mail to this address last bounced {_ago(case, history.last_bounced_address)}")
     others = also_met(case)
     parts.extend([others] if others else [])
+    parts.extend(likeness_noted(case))
     return ledger_evidence(case, "; ".join(parts)) if parts else ()
 
 

@@ -1,5 +1,7 @@
 """Branch 3: did the receiving server refuse, or take the message and do what we cannot see?"""
 
+from waybill.explain import incident
+from waybill.explain.authentication import auth_evidence
 from waybill.explain.case import Case
 from waybill.explain.evidence import attempt_evidence, context_evidence
 from waybill.explain.record import BranchFinding, Evidence, Telling, Verdict
@@ -7,7 +9,7 @@ from waybill.explain.remedies import our_side, remedies_for
 from waybill.explain.said import Said, clause, said_in_attempt, said_in_report, sentence
 from waybill.explain.words import count, quoted
 from waybill.mail.reply import without_type
-from waybill.model.cause import CATALOGUE, Branch, Responder, Scope
+from waybill.model.cause import CATALOGUE, Branch, Cause, Responder, Scope
 from waybill.model.event import Attempted, BounceReceived, EventKind
 from waybill.model.message import Status
 from waybill.model.outcome import Attempt, Outcome, Result
@@ -58,6 +60,8 @@ def _find_elsewhere(attempt: Attempt) -> BranchFinding:
 
 def tell_refused(case: Case) -> Telling:
     """A refusal, final or for now, by a server, the DNS or the network."""
+    if case.cause is Cause.PROVIDER_INCIDENT and (waiting := incident.tell(case)):
+        return waiting
     event = case.decisive
     assert event is not None
     assert isinstance(event.fact, Attempted)
@@ -73,7 +77,7 @@ def tell_refused(case: Case) -> Telling:
         evidence.append(attempt_evidence(first_event, first))
     return Telling(
         headline=f"{case.recipient}: not delivered{yet}. {sentence(clause(said, case))}{more}{_perhaps_ours(said, case)}",
-        evidence=(*evidence, *context_evidence(case)),
+        evidence=(*evidence, *auth_evidence(case, attempt), *context_evidence(case)),
         remedies=remedies_for(said, case),
         scope=outcome.scope,
         responder=outcome.responder,
@@ -149,7 +153,7 @@ def tell_returned(case: Case) -> Telling:
     )
     return Telling(
         headline=f"{case.recipient}: came back in a bounce mail, after it had been taken. {sentence(clause(said, case))}",
-        evidence=(*evidence, *context_evidence(case)),
+        evidence=(*evidence, *auth_evidence(case, case.last_attempt), *context_evidence(case)),
         remedies=remedies_for(said, case),
         scope=fact.scope,
         responder=Responder.REMOTE,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from waybill.explain.live_record import Live, live_json
 from waybill.model.cause import Branch, Cause, Responder, Scope
 from waybill.model.clock import Instant, rfc3339
 from waybill.model.message import Source, Status
@@ -51,6 +52,17 @@ class Remedy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Hypothesis:
+    """Another cause that the evidence does not rule out, and the fact that would decide. ``confidence`` is likely or possible."""
+
+    cause: Cause
+    confidence: str
+    text: str
+    decided_by: str
+    command: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BranchFinding:
     """What one of the six questions came to."""
 
@@ -58,14 +70,38 @@ class BranchFinding:
     text: str
 
 
+BEFORE_ACCEPTANCE = "before_acceptance"
+IN_WAYBILL = "in_waybill"
+AT_RECEIVER = "at_receiver"
+AFTER_ACCEPTANCE = "after_acceptance"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DelayPart:
+    """A stretch of time with its author: ``client``, ``waybill``, ``dns``, ``network``, a host, or whoever set a hold."""
+
+    where: str
+    start: Instant
+    end: Instant
+    by: str
+    text: str
+
+    @property
+    def ms(self) -> int:
+        """How long it was."""
+        return self.end - self.start
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delay:
-    """Where the time went, in milliseconds; None where it is not known."""
+    """Where the time went, in milliseconds; None where it is not known. Each figure is the sum of the parts there."""
 
     before_acceptance_ms: int | None = None
     in_waybill_ms: int | None = None
     at_receiver_ms: int | None = None
     after_acceptance_ms: int | None = None
+    parts: tuple[DelayPart, ...] = ()
+    attempts: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,6 +154,8 @@ class RecipientExplanation:
     delay: Delay
     next: Next
     timeline: tuple[TimelineEntry, ...]
+    hypotheses: tuple[Hypothesis, ...] = ()
+    live: Live | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,6 +190,18 @@ def to_json(explanation: Explanation) -> dict[str, Any]:
     }
 
 
+def part_json(part: DelayPart) -> dict[str, Any]:
+    """A stretch of time as ``delay.parts`` lists it."""
+    return {
+        "where": part.where,
+        "from": rfc3339(part.start),
+        "to": rfc3339(part.end),
+        "ms": part.ms,
+        "by": part.by,
+        "text": part.text,
+    }
+
+
 def _recipient_json(recipient: RecipientExplanation) -> dict[str, Any]:
     telling, delay, following = recipient.telling, recipient.delay, recipient.next
     return {
@@ -173,6 +223,16 @@ def _recipient_json(recipient: RecipientExplanation) -> dict[str, Any]:
         "remedies": [
             {"who": remedy.who.value, "text": remedy.text, "command": remedy.command} for remedy in telling.remedies
         ],
+        "hypotheses": [
+            {
+                "cause": one.cause,
+                "confidence": one.confidence,
+                "text": one.text,
+                "decided_by": one.decided_by,
+                "command": one.command,
+            }
+            for one in recipient.hypotheses
+        ],
         "branches": {
             branch.value: {"verdict": finding.verdict.value, "text": finding.text}
             for branch, finding in recipient.branches.items()
@@ -182,6 +242,7 @@ def _recipient_json(recipient: RecipientExplanation) -> dict[str, Any]:
             "in_waybill_ms": delay.in_waybill_ms,
             "at_receiver_ms": delay.at_receiver_ms,
             "after_acceptance_ms": delay.after_acceptance_ms,
+            "parts": [part_json(part) for part in delay.parts],
         },
         "next": {
             "retry_at": _instant(following.retry_at),
@@ -192,4 +253,5 @@ def _recipient_json(recipient: RecipientExplanation) -> dict[str, Any]:
             {"at": rfc3339(entry.at), "event": entry.event, "kind": entry.kind, "text": entry.text}
             for entry in recipient.timeline
         ],
+        **({"live": live_json(recipient.live)} if recipient.live is not None else {}),
     }

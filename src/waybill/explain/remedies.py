@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
+from waybill.explain.authentication_remedies import auth_remedies
 from waybill.explain.case import Case
 from waybill.explain.commands import account_of, command, see_events, take_off_list
-from waybill.explain.near import near_domain
+from waybill.explain.meant import meant_domain, meant_mailbox
 from waybill.explain.record import Remedy, Who
 from waybill.explain.said import Said, from_domain, return_path_domain, source_ip
 from waybill.explain.words import clock, count, one_line, server, span
@@ -114,14 +115,14 @@ def _from_catalogue(cause: Cause) -> Remedies:
 def _wrong_address(said: Said, case: Case) -> Remedies:
     if said.cause is Cause.USER_UNKNOWN:
         # The domain answers, so only the smallest slip of the fingers is worth a guess.
-        meant = None if is_simulated(case.recipient) else near_domain(case.domain, most=1)
+        meant = meant_mailbox(case)
         text = "Correct the part before the @, or ask the recipient for the right address."
     else:
-        meant = near_domain(case.domain)
+        meant = meant_domain(case)
         text = "Check the spelling of the address."
     if said.cause is Cause.DOMAIN_NO_MAIL:
         text = f"Use another address: nobody at {case.domain} can receive mail."
-    guess = f"Did you mean {case.recipient.rpartition('@')[0]}@{meant}? " if meant else ""
+    guess = f"Did you mean {meant}? " if meant else ""
     return (sender(guess + text), *undo_suppression(case))
 
 
@@ -147,6 +148,9 @@ def _reputation(said: Said, case: Case) -> Remedies:
 
 
 def _sender_auth(said: Said, case: Case) -> Remedies:  # noqa: ARG001 - one signature for all
+    seen = auth_remedies(case)
+    if seen is not None:
+        return seen
     domain, path = from_domain(case), return_path_domain(case)
     attempt = case.last_attempt
     by = attempt.signed_by if attempt else ()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from waybill.explain.authentication import auth_clause
 from waybill.explain.case import Case
 from waybill.model.cause import CATALOGUE, Cause, Responder
 from waybill.model.event import BounceReceived
@@ -100,9 +101,16 @@ def source_ip(case: Case) -> str | None:
     named = [ip for ip in _IPV4.findall(" ".join(reply.lines)) if ip != attempt.ip] if reply else []
     if named:
         return str(named[0])
-    if attempt.source_ip is None or any(ipaddress.ip_address(attempt.source_ip) in network for network in _LOCAL):
-        return None
-    return attempt.source_ip
+    return attempt.source_ip if attempt.source_ip is not None and _is_public(attempt.source_ip) else None
+
+
+def _is_public(ip: str) -> bool:
+    """Whether a receiver may see this very address; what is no address is seen by nobody."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return False
+    return not any(address in network for network in _LOCAL)
 
 
 def _sending_ip(case: Case) -> str:
@@ -206,9 +214,7 @@ _CLAUSES: dict[Cause, Phrase] = {
     Cause.LOW_REPUTATION: lambda s, c: (
         f"{s.who} says that {_sending_ip(c)}, or {from_domain(c)}, has a low reputation; this is not about the address"
     ),
-    Cause.AUTH_FAILED: lambda s, c: (
-        f"{s.who} says the message does not prove that it comes from {from_domain(c)} (SPF, DKIM or DMARC)"
-    ),
+    Cause.AUTH_FAILED: lambda s, c: auth_clause(c, s.who),
     Cause.PTR_MISSING: lambda s, c: f"{s.who} says that {_sending_ip(c)} has no proper reverse name in the DNS",
     Cause.COMPLAINT: lambda _, __: "the recipient complained",
     Cause.GREYLISTED: lambda s, _: (

@@ -2,6 +2,7 @@
 
 from waybill.explain.case import UNREACHABLE, Case
 from waybill.explain.commands import command, see_events
+from waybill.explain.health import fault_evidence, fault_words, faults, held_up
 from waybill.explain.record import BranchFinding, Evidence, Telling, Verdict
 from waybill.explain.remedies import operator
 from waybill.explain.words import author, clock, count, quoted, span
@@ -11,6 +12,19 @@ from waybill.model.event import EventKind, Stuck, TakenOver
 
 def find(case: Case) -> BranchFinding:
     """What this branch came to."""
+    return with_faults(case, _find(case))
+
+
+def with_faults(case: Case, finding: BranchFinding) -> BranchFinding:
+    """A finding, with what failed of Waybill's own parts while the message waited."""
+    ours = held_up(case)
+    if not ours:
+        return finding
+    before = f"{finding.text} " if finding.verdict is Verdict.PROBLEM else ""
+    return BranchFinding(verdict=Verdict.PROBLEM, text=f"{before}While it waited, {fault_words(ours)}.")
+
+
+def _find(case: Case) -> BranchFinding:
     if case.is_stuck:
         return BranchFinding(verdict=Verdict.PROBLEM, text="No worker has taken the message up, although it is due.")
     if case.blames(Branch.SERVICE):
@@ -44,7 +58,11 @@ def _find_in_history(case: Case) -> BranchFinding:
     if case.is_untaken:
         text = f"It has been due for {span(case.now - case.due_at)}, and no worker has taken it yet."
         return BranchFinding(verdict=Verdict.UNKNOWN, text=text)
-    return BranchFinding(verdict=Verdict.OK, text="No fault of Waybill is on record for this message.")
+    beside = faults(case)
+    text = "No fault of Waybill is on record for this message."
+    if beside:
+        text = f"Nothing of Waybill's own held it up. While it was on its way, {fault_words(beside)}."
+    return BranchFinding(verdict=Verdict.OK, text=text)
 
 
 def _find_hold(case: Case) -> BranchFinding:
@@ -60,12 +78,13 @@ def _find_hold(case: Case) -> BranchFinding:
 
 
 def interruptions(case: Case) -> tuple[Evidence, ...]:
-    """What befell Waybill's own workers while they had the message, and what it may have meant for the recipient."""
-    return tuple(
+    """What befell Waybill's own workers and parts meanwhile, and what it may have meant for the recipient."""
+    taken = tuple(
         Evidence(at=event.at, kind="known", source="Waybill's ledger", text=taken_over(event.fact), event=event.id)
         for event in case.events
         if isinstance(event.fact, TakenOver) and event.fact.was_sending is not False
     )
+    return (*taken, *fault_evidence(case))
 
 
 def taken_over(fact: TakenOver) -> str:

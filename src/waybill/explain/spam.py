@@ -1,5 +1,6 @@
 """Branch 4: spam placement, authentication, reputation, complaints."""
 
+from waybill.explain.authentication import summary
 from waybill.explain.case import Case
 from waybill.explain.commands import see_events, take_off_list
 from waybill.explain.evidence import attempt_evidence
@@ -34,7 +35,9 @@ def find(case: Case) -> BranchFinding:
     if case.blames(Branch.SPAM):
         return BranchFinding(verdict=Verdict.PROBLEM, text=_judgement(case))
     if case.event_of(EventKind.DELIVERED) is not None:
-        text = "No complaint has come home. Inbox or Junk is decided by the receiver, and is not told to us."
+        seen = summary(case, attempt)
+        first = f"{seen}. " if seen else ""
+        text = f"{first}No complaint has come home. Inbox or Junk is decided by the receiver, and is not told to us."
         return BranchFinding(verdict=Verdict.UNKNOWN, text=text)
     if attempt is None or attempt.outcome.responder is not Responder.REMOTE:
         return BranchFinding(verdict=Verdict.NOT_APPLICABLE, text="No receiver has judged the message.")

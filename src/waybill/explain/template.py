@@ -6,9 +6,9 @@ from typing import Any
 
 from waybill.explain.case import Case
 from waybill.explain.commands import account_of, command
-from waybill.explain.evidence import also_met, ledger_evidence
+from waybill.explain.evidence import ledger_evidence
 from waybill.explain.record import BranchFinding, Evidence, Remedy, Telling, Verdict, Who
-from waybill.explain.words import quoted
+from waybill.explain.words import clock, count, quoted
 from waybill.model.cause import Branch, Cause, Responder, Scope
 from waybill.model.event import EventKind, RenderingFailed
 from waybill.model.message import Status
@@ -56,9 +56,7 @@ def tell(case: Case) -> Telling:
                 event=event.id,
             )
         )
-    others = also_met(case)
-    if others:
-        evidence.extend(ledger_evidence(case, others))
+    evidence.extend(_alike(case, fact))
     return Telling(
         headline=f"{case.recipient}: not sent. {_why(fact)}",
         evidence=tuple(evidence),
@@ -67,6 +65,21 @@ def tell(case: Case) -> Telling:
         responder=Responder.WAYBILL,
         permanent=True,
     )
+
+
+def _alike(case: Case, fact: RenderingFailed) -> tuple[Evidence, ...]:
+    """How many other messages failed for the same reason, and whether one release of the template is to blame."""
+    alike = case.likeness.failed if case.likeness else None
+    if alike is None:
+        return ()
+    often = f"at least {alike.messages:,} other messages" if alike.more else count(alike.messages, "other message")
+    text = f"{often} failed for the same reason since {clock(alike.since)}"
+    own = fact.template_version
+    if own is not None and alike.versions == (own,):
+        text += f"; all came from the same release of the template (version {own})"
+    elif len(alike.versions) > 1:
+        text += f"; they came from the template's versions {', '.join(map(str, alike.versions))}"
+    return ledger_evidence(case, text)
 
 
 def _name(fact: RenderingFailed) -> str:
@@ -90,6 +103,8 @@ def _why(fact: RenderingFailed) -> str:
             return "The template data is not a JSON object."
         case Cause.TEMPLATE_LIMIT_EXCEEDED:
             return f"{_name(fact)} with this data takes more time, size or depth than one message may."
+        case _ if fact.variable:
+            return f'{_name(fact)} calls "{fact.variable}", which is no helper that templates have.'
         case _:
             return f"{_name(fact)} cannot be parsed."
 
@@ -117,7 +132,10 @@ def _remedies(case: Case, fact: RenderingFailed) -> tuple[Remedy, ...]:
             )
         case _:
             where = f" at line {fact.line}, column {fact.column} of the {fact.part}" if fact.line else ""
-            remedy = Remedy(who=sender, text=f"Correct the template{where}, and update it.")
+            meant = f' Did you mean "{fact.closest}"?' if fact.closest else ""
+            known = f" There are: {', '.join(fact.available[:_SHOWN])}." if fact.variable and fact.available else ""
+            text = f"Correct the template{where}, and update it.{meant}{known}"
+            remedy = Remedy(who=sender, text=text)
             if not fact.template:
                 return (remedy,)
             return (remedy, Remedy(who=sender, text="Then test it:", command=_test_command(case, fact)))

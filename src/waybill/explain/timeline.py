@@ -1,10 +1,16 @@
 """Every event in one line."""
 
 from waybill.explain.case import Case
+from waybill.explain.content import describe_examined
+from waybill.explain.live import describe_probed
 from waybill.explain.record import TimelineEntry
 from waybill.explain.service import taken_over
+from waybill.explain.traced import describe_copy
 from waybill.explain.words import author, clock, count, server
 from waybill.mail.reply import without_type
+from waybill.model.amazon import AmazonAsked, AmazonReported
+from waybill.model.authentication import SignatureBroken
+from waybill.model.content import ContentExamined
 from waybill.model.event import (
     Accepted,
     Attempted,
@@ -16,6 +22,7 @@ from waybill.model.event import (
     Expired,
     Held,
     MalwareFound,
+    Prolonged,
     Refused,
     Released,
     RenderingFailed,
@@ -24,7 +31,9 @@ from waybill.model.event import (
     SuppressionAdded,
     TakenOver,
 )
+from waybill.model.probe import Probed
 from waybill.model.suppression import GLOBAL
+from waybill.model.traced import CopyTraced
 
 
 def list_events(case: Case) -> tuple[TimelineEntry, ...]:
@@ -53,6 +62,8 @@ def _describe(event: Event, case: Case) -> str:  # noqa: C901, PLR0911, PLR0912 
             return f"held by {author(fact.by)}: {fact.text}"
         case Released() as fact:
             return f"released by {author(fact.by)}; what had held it: {fact.text}"
+        case Prolonged() as fact:
+            return f"given more time, until {clock(fact.until)}: {fact.text}"
         case TakenOver() as fact:
             return taken_over(fact)
         case Stuck() as fact:
@@ -73,6 +84,20 @@ def _describe(event: Event, case: Case) -> str:  # noqa: C901, PLR0911, PLR0912 
         case SuppressionAdded() as fact:
             until = f" until {clock(fact.expires_at)}" if fact.expires_at is not None else ""
             return f"put on the {fact.list} suppression list by {author(fact.author)}{until}"
+        case CopyTraced() as fact:
+            return describe_copy(fact)
+        case SignatureBroken() as fact:
+            return f"Waybill's own signature for {fact.domain} did not match what went out in attempt {fact.number}: {fact.reason}"
+        case AmazonReported() as fact:
+            types = " / ".join(one for one in (fact.kind, fact.sub_type) if one)
+            words = f": {without_type(fact.diagnostic)}" if fact.diagnostic else ""
+            return f"Amazon SES reported {fact.type.value}{f' ({types})' if types else ''}{words}"
+        case AmazonAsked() as fact:
+            return f"Amazon SES, asked with {fact.api}: {fact.text if fact.failed is None else fact.failed}"
+        case Probed() as fact:
+            return describe_probed(fact)
+        case ContentExamined() as fact:
+            return describe_examined(fact)
 
 
 def _describe_attempt(fact: Attempted) -> str:

@@ -44,6 +44,7 @@ _SIGNED = (
 )
 _NAMES_SIGNED = frozenset(name.encode() for name in _SIGNED)
 _SIGNING_DOMAIN = re.compile(rb"\bd=([^;\s]+); s=")
+_SIGNATURE = re.compile(rb"\bd=([^;\s]+); s=([^;\s]+);")
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*\n?", re.MULTILINE)
 _RSA_PADDING = padding.PKCS1v15()
 _PREHASHED = Prehashed(hashes.SHA256())
@@ -169,6 +170,11 @@ def complete(fields: Sequence[Unsigned]) -> bytes:
 def signing_domains(header: bytes) -> tuple[str, ...]:
     """Returns the domains (``d=``) of the DKIM-Signature fields that ``sign`` has made, in their order."""
     return tuple(domain.decode("ascii") for domain in _SIGNING_DOMAIN.findall(header))
+
+
+def signatures(header: bytes) -> tuple[tuple[str, str], ...]:
+    """Returns domain and selector (``s=``) of each of them."""
+    return tuple((domain.decode("ascii"), selector.decode("ascii")) for domain, selector in _SIGNATURE.findall(header))
 
 
 def canonical_body(body: bytes) -> bytes:

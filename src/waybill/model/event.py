@@ -3,11 +3,16 @@
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from waybill.model.amazon import AmazonAsked, AmazonReported
+from waybill.model.authentication import SignatureBroken
 from waybill.model.cause import Cause, Responder, Scope
 from waybill.model.clock import Instant
+from waybill.model.content import ContentExamined
 from waybill.model.outcome import Attempt
+from waybill.model.probe import Probed
 from waybill.model.record import record
 from waybill.model.suppression import GLOBAL, Reason, Suppression
+from waybill.model.traced import CopyTraced
 
 
 class EventKind(StrEnum):
@@ -20,6 +25,7 @@ class EventKind(StrEnum):
     SUPPRESSED = "suppressed"  # a suppression list stopped it
     HELD = "held"  # waits inside Waybill
     RELEASED = "released"  # a hold was ended before its time
+    PROLONGED = "prolonged"  # an incident took time from it, and it got that back
     TAKEN_OVER = "taken_over"  # the worker that had it ended without a word; another goes on
     STUCK = "stuck"  # due for too long, and no worker has taken it up
     DELIVERED = "delivered"  # an attempt, answered 250
@@ -31,6 +37,12 @@ class EventKind(StrEnum):
     COMPLAINED = "complained"  # a complaint came home
     AUTO_REPLIED = "auto_replied"  # an out-of-office reply came home; never a bounce
     SUPPRESSION_ADDED = "suppression_added"  # this message put the recipient on a list
+    SIGNATURE_BROKEN = "signature_broken"  # our own DKIM signature did not match what went out
+    COPY_TRACED = "copy_traced"  # a received copy came back, and its header was read
+    AMAZON_REPORTED = "amazon_reported"  # Amazon SES told of a message that it sent itself
+    AMAZON_ASKED = "amazon_asked"  # what Amazon SES's API answered, asked with the operator's credentials
+    PROBED = "probed"  # somebody asked what the receiver says now; no message was sent
+    CONTENT_EXAMINED = "content_examined"  # its content was looked at, beside the sending; about the message
 
 
 @record(frozen=True, kw_only=True, slots=True)
@@ -107,6 +119,17 @@ class Released:
     """A hold was ended, by hand or with the suspension behind it: ``by`` is who did it, ``text`` what the hold had been."""
 
     by: str
+    text: str
+
+
+@record(frozen=True, kw_only=True, slots=True)
+class Prolonged:
+    """It expires later, at ``until``: ``incident`` (``INC-7``, opened by the rule ``by``) took ``by_ms`` milliseconds from it."""
+
+    incident: str
+    by: str
+    by_ms: int
+    until: Instant
     text: str
 
 
@@ -223,6 +246,7 @@ Fact: TypeAlias = (
     | Suppressed
     | Held
     | Released
+    | Prolonged
     | TakenOver
     | Stuck
     | Attempted
@@ -230,8 +254,14 @@ Fact: TypeAlias = (
     | BounceReceived
     | DelayReported
     | Complained
+    | CopyTraced
     | AutoReplied
     | SuppressionAdded
+    | SignatureBroken
+    | AmazonReported
+    | AmazonAsked
+    | Probed
+    | ContentExamined
 )
 
 FACTS: dict[EventKind, type[Any]] = {
@@ -242,6 +272,7 @@ FACTS: dict[EventKind, type[Any]] = {
     EventKind.SUPPRESSED: Suppressed,
     EventKind.HELD: Held,
     EventKind.RELEASED: Released,
+    EventKind.PROLONGED: Prolonged,
     EventKind.TAKEN_OVER: TakenOver,
     EventKind.STUCK: Stuck,
     EventKind.DELIVERED: Attempted,
@@ -251,8 +282,14 @@ FACTS: dict[EventKind, type[Any]] = {
     EventKind.BOUNCE_RECEIVED: BounceReceived,
     EventKind.DELAY_REPORTED: DelayReported,
     EventKind.COMPLAINED: Complained,
+    EventKind.COPY_TRACED: CopyTraced,
     EventKind.AUTO_REPLIED: AutoReplied,
     EventKind.SUPPRESSION_ADDED: SuppressionAdded,
+    EventKind.SIGNATURE_BROKEN: SignatureBroken,
+    EventKind.AMAZON_REPORTED: AmazonReported,
+    EventKind.AMAZON_ASKED: AmazonAsked,
+    EventKind.PROBED: Probed,
+    EventKind.CONTENT_EXAMINED: ContentExamined,
 }
 
 

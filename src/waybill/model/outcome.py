@@ -117,6 +117,15 @@ class Outcome:
 
 
 @record(frozen=True, kw_only=True, slots=True)
+class Slowed:
+    """A delivery that was due waited from ``since`` until its attempt began, since its site is sent to at a rate set by ``by``."""
+
+    by: str
+    since: Instant
+    text: str
+
+
+@record(frozen=True, kw_only=True, slots=True)
 class Attempt:
     """One attempt: who we talked to, from where, every line both ways, and what it came to.
 
@@ -125,7 +134,9 @@ class Attempt:
     DKIM signatures that the message carried. ``tls_policy`` is what asked for TLS: ``dane``, ``mta-sts enforce``,
     ``mta-sts testing``, ``configuration set``; None: nobody, TLS was used if there was any. ``clear_because`` says why the
     conversation was in clear. ``site`` is what the recipient's domain shares with others (a provider, or the host of its
-    own), ``provider`` the provider's name where it is one that Waybill knows.
+    own), ``provider`` the provider's name where it is one that Waybill knows. ``authentication`` names the Sending whose
+    SPF, DKIM and DMARC the store keeps; ``signature_intact`` is whether Waybill's own signatures matched the octets as they
+    went out, None where that was not looked at.
     """
 
     number: int
@@ -146,3 +157,6 @@ class Attempt:
     clear_because: str | None = None
     site: str = ""
     provider: str | None = None
+    slowed: Slowed | None = None
+    authentication: str | None = None
+    signature_intact: bool | None = None

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from waybill.model.clock import Instant
 from waybill.model.event import SesEvent
+from waybill.model.standing import Recommendation
 from waybill.model.suppression import Reason
 
 SEALED = {"sealed": True}
@@ -34,7 +35,10 @@ class Pause:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """An account: ``name`` is its 12-digit id; ``account`` is INSTALLATION, so that it is got as ``get(Account, INSTALLATION, id)``. Limits of None are those of the settings."""
+    """An account: ``name`` is its 12-digit id; ``account`` is INSTALLATION, so that it is got as ``get(Account, INSTALLATION, id)``. Limits of None are those of the settings.
+
+    ``last_fresh_start``: rates are counted from then on, since sending was resumed.
+    """
 
     account: str
     name: str
@@ -42,6 +46,7 @@ class Account:
     paused: Pause | None = None
     suppressed_reasons: tuple[Reason, ...] = (Reason.BOUNCE, Reason.COMPLAINT)
     production_access: bool = True
+    last_fresh_start: Instant | None = None
     max_send_rate: float | None = None
     max_24_hour_send: int | None = None
 
@@ -158,6 +163,7 @@ class ConfigurationSet:
     name: str
     created_at: Instant
     sending_enabled: bool = True
+    paused: Pause | None = None
     suppressed_reasons: tuple[Reason, ...] | None = None
     tls_required: bool = False
     max_delivery_seconds: int | None = None
@@ -315,4 +321,5 @@ Resource: TypeAlias = (
     | MtaStsPolicy
     | DedicatedIpPool
     | DedicatedIp
+    | Recommendation
 )

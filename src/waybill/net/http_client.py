@@ -14,14 +14,18 @@ from waybill.model.ip import is_ip, is_public
 
 READ_AT_MOST = 4_096
 
+BODY_AT_MOST = 16_384
+"""Of what is fetched; a certificate has two or three thousand octets."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HttpAnswer:
-    """What came back: a status, or the error in words. ``challenge`` is the WWW-Authenticate field."""
+    """What came back: a status, or the error in words. ``challenge`` is the WWW-Authenticate field, ``body`` what GET read."""
 
     status: int | None
     error: str | None = None
     challenge: str | None = None
+    body: bytes = b""
 
     @property
     def ok(self) -> bool:
@@ -70,16 +74,32 @@ class HttpClient:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float) -> HttpAnswer:
         """Posts once and gives the answer; whatever goes wrong is an answer without a status."""
+        return await self._ask("POST", url, seconds=seconds, body=body, headers=headers)
+
+    async def get(self, url: str, *, seconds: float) -> HttpAnswer:
+        """Fetches once and gives the answer with the first 16 KB of it; whatever goes wrong is an answer without a status."""
+        return await self._ask("GET", url, seconds=seconds)
+
+    async def _ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        seconds: float,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> HttpAnswer:
         try:
             target = URL(url)
             if not self._allow_private:
                 _check_literal(target.host or "")
             timeout = aiohttp.ClientTimeout(total=seconds)
-            async with self._open().post(
-                target, data=body, headers=headers, allow_redirects=False, timeout=timeout
+            async with self._open().request(
+                method, target, data=body, headers=headers, allow_redirects=False, timeout=timeout
             ) as answer:
-                await answer.content.read(READ_AT_MOST)
-                return HttpAnswer(status=answer.status, challenge=answer.headers.get("WWW-Authenticate"))
+                came = await _read(answer.content) if method == "GET" else await answer.content.read(READ_AT_MOST)
+                challenge = answer.headers.get("WWW-Authenticate")
+                return HttpAnswer(status=answer.status, challenge=challenge, body=came if method == "GET" else b"")
         except TimeoutError:
             return HttpAnswer(status=None, error=f"no answer in {seconds:g} s")
         except PrivateAddress as error:
@@ -101,6 +121,14 @@ class HttpClient:
                 connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
             )
         return self._session
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    """The beginning of a body, however many pieces it comes in."""
+    came = b""
+    while len(came) < BODY_AT_MOST and (more := await content.read(BODY_AT_MOST - len(came))):
+        came += more
+    return came
 
 
 def _check_literal(host: str) -> None:

@@ -180,6 +180,12 @@ class Resolver:
         self._cache: OrderedDict[tuple[str, str], tuple[float, Answer]] = OrderedDict()
         self._asking: dict[tuple[str, str], asyncio.Task[Answer]] = {}
 
+    def afresh(self) -> "Resolver":
+        """One that asks the same servers and remembers nothing yet: for whoever wants to know how it is now."""
+        other = Resolver(("127.0.0.1",), patience=self._patience, rounds=self._rounds, monotonic=self._monotonic)
+        other._servers, other._zones = self._servers, self._zones
+        return other
+
     async def mx(self, domain: str) -> MxAnswer:
         """The domain's MX records; hosts of the same preference in no particular order."""
         answer = await self.lookup(domain, "MX")

@@ -56,7 +56,7 @@ class SmtpConnection:
         Raises:
             SmtpError: it did not come to that; the connection is closed.
         """
-        wire = await _connect(target, settings, transcript)
+        wire = await connect(target, settings, transcript)
         connection = cls(wire, settings)
         try:
             await connection._greet()
@@ -168,7 +168,7 @@ class SmtpConnection:
 
     async def _begin_anew(self) -> None:
         self.abort()
-        self.wire = await _connect(self.wire.target, self.settings, self.wire.transcript)
+        self.wire = await connect(self.wire.target, self.settings, self.wire.transcript)
         self.tls = None
         self.source_ip = self.wire.local_ip()
         await self._greet()
@@ -353,7 +353,8 @@ class _BdatNotUnderstood(Exception):  # noqa: N818 - a state
 _STAGES = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 
 
-async def _connect(target: Target, settings: ClientSettings, transcript: list[Line]) -> Wire:
+async def connect(target: Target, settings: ClientSettings, transcript: list[Line]) -> Wire:
+    """The wire to a server that has not greeted yet. Raises: SmtpError."""
     wire = Wire(target, clock=settings.clock, transcript=transcript)
     wire.allow(settings.timeouts.transaction)
     implicit = target.tls is TlsMode.IMPLICIT

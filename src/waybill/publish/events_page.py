@@ -30,6 +30,7 @@ _FACTS: dict[EventKind, tuple[str, str]] = {
     ),
     EventKind.HELD: ("none", "the message waits inside Waybill"),
     EventKind.RELEASED: ("none", "a hold was ended before its time"),
+    EventKind.PROLONGED: ("none", "an incident took time from it, and it got that back"),
     EventKind.TAKEN_OVER: ("none", "the worker that had the message ended without a word, and another goes on"),
     EventKind.STUCK: ("none", "due for long, and no worker has taken the message up"),
     EventKind.DELIVERED: ("Delivery", "the receiving server answered 250; not proof of the inbox"),
@@ -43,7 +44,22 @@ _FACTS: dict[EventKind, tuple[str, str]] = {
     EventKind.DELAY_REPORTED: ("none", "a notice of delay came home; the receiver goes on trying"),
     EventKind.COMPLAINED: ("Complaint", "a complaint came home"),
     EventKind.AUTO_REPLIED: ("none", "an automatic reply came home; it is no bounce"),
+    EventKind.COPY_TRACED: (
+        "none",
+        "a received copy was traced (`waybill trace --keep`), and shows what the receiver did",
+    ),
+    EventKind.PROBED: ("none", "somebody asked the receiver live (`waybill explain --live`), as far as RCPT TO"),
+    EventKind.SIGNATURE_BROKEN: ("none", "Waybill's own DKIM signature did not match the message as it went out"),
     EventKind.SUPPRESSION_ADDED: ("none", "the message put its recipient on a list"),
+    EventKind.CONTENT_EXAMINED: (
+        "none",
+        "the content was examined, beside the sending; what was found is told in answers",
+    ),
+    EventKind.AMAZON_REPORTED: (
+        "none",
+        "Amazon SES told of a message that it sent itself; it has published that already",
+    ),
+    EventKind.AMAZON_ASKED: ("none", "Amazon SES's API was asked about a message that it sent itself"),
 }
 
 _START = """# Events

@@ -8,18 +8,20 @@ from waybill.deliver.attempt import Parcel
 from waybill.deliver.sources import pool_of
 from waybill.mail.dkim import signing_domains
 from waybill.mail.return_path import encode as return_path
-from waybill.model.address import comparable
 from waybill.model.cause import Cause
-from waybill.model.clock import Instant
-from waybill.model.event import Held
-from waybill.model.outcome import Attempt, Line, Result, Speaker
+from waybill.model.event import Held, NewEvent
+from waybill.model.incident import Incident
+from waybill.model.outcome import Attempt, Result
+from waybill.model.record import record
 from waybill.model.resource import INSTALLATION, Account, ConfigurationSet
 from waybill.queue.config import QueueConfig, QueueParts
-from waybill.queue.false_reject import WINDOW, FalseRejects, Known, is_known_good
+from waybill.queue.doubt import Doubt
 from waybill.queue.holding import Holder, Stop
 from waybill.queue.lanes import Lane
+from waybill.queue.proof import Proofs
 from waybill.queue.schedule import next_attempt
-from waybill.queue.settle import Owner, broken_attempt, settle_attempt
+from waybill.queue.settle import Owner, blame, broken_attempt, settle_attempt
+from waybill.queue.slowed import slowed_by
 from waybill.queue.trouble import Trouble
 from waybill.queue.write import read_for_good, settle_for_good
 from waybill.store.protocol import Claim
@@ -28,8 +30,17 @@ log = logging.getLogger(__name__)
 
 RETURN_PATH_PURPOSE = "return-path"
 
-NOBODY = "nobody is suppressed for it"
 _NO_SOURCE = "failure-no-source"
+
+
+@record(frozen=True, kw_only=True, slots=True)
+class _Ended:
+    """An attempt that has ended, what it was signed with, events that are written besides its own, and the incident behind it."""
+
+    attempt: Attempt
+    dkim_header: bytes
+    more: tuple[NewEvent, ...]
+    incident: Incident | None
 
 
 class Carrier:
@@ -42,6 +53,7 @@ class Carrier:
         *,
         holder: Holder,
         trouble: Trouble,
+        doubt: Doubt,
         ended: Callable[[Claim, Lane, Attempt], None],
     ) -> None:
         self._parts = parts
@@ -49,8 +61,11 @@ class Carrier:
         self._holder = holder
         self._trouble = trouble
         self._ended = ended
-        self._heard = FalseRejects()
+        self._doubt = doubt
         self._secret = parts.store.secret(RETURN_PATH_PURPOSE)
+        self._proofs = Proofs(
+            parts.signatures, parts.authenticating, bounce_domain=config.bounce_domain, via=config.relay
+        )
 
     async def carry(self, claim: Claim, lane: Lane) -> None:
         """Attempts the delivery and settles it. Raises what the store raises before the attempt."""
@@ -59,13 +74,20 @@ class Carrier:
         pool = pool_of(claim.message.account, configuration_set.sending_pool) if configuration_set else None
         if await self._is_held(claim, lane, pool):
             return
+        slowed = slowed_by(lane, delivery, parts.clock())
         attempt, dkim_header = await self._attempt(claim, configuration_set, pool)
+        if slowed is not None:
+            attempt = replace(attempt, slowed=slowed)
         if attempt.outcome.rule == _NO_SOURCE and await self._is_held(claim, lane, pool):
             parts.journal.end(delivery.id)  # others have used up what was left in the meantime
             return
-        attempt = await self._doubted(claim, lane, attempt)
+        attempt, incident = await self._doubt.weigh(claim, lane, attempt)
         self._ended(claim, lane, attempt)
-        await self._settle(claim, lane, attempt, configuration_set, dkim_header)
+        broken: tuple[NewEvent, ...] = ()
+        if not lane.played:
+            attempt, broken = await self._proofs.add(claim, attempt, dkim_header)
+        ended = _Ended(attempt=attempt, dkim_header=dkim_header, more=broken, incident=incident)
+        await self._settle(claim, lane, ended, configuration_set)
         parts.journal.end(delivery.id)
 
     async def _is_held(self, claim: Claim, lane: Lane, pool: str | None) -> bool:
@@ -78,39 +100,6 @@ class Carrier:
         told = delivery.cause is Cause.HELD_BY_WAYBILL and delivery.updated_at + self._config.lease * 20 > now
         await self._holder.hold(claim, lane, Stop(held=held, since=now, cause=None), tell=not told)
         return True
-
-    async def _doubted(self, claim: Claim, lane: Lane, attempt: Attempt) -> Attempt:
-        """The attempt; a refusal that cannot be true suppresses nobody, and those just before it are put right."""
-        outcome, site, at = attempt.outcome, lane.site.name, attempt.ended_at
-        if outcome.result is not Result.DEFERRED:
-            self._heard.answered(site, at)
-        if not outcome.suppress:
-            return attempt
-        delivery, store = claim.delivery, self._parts.store
-        history = await read_for_good(lambda: store.history(delivery, at), self._trouble)
-        if not is_known_good(history.last_delivered_to_address, at):
-            return attempt
-        earlier = self._heard.refused(site, (delivery.account, comparable(delivery.recipient)), at)
-        if earlier is None:
-            return attempt
-        log.warning("refusal_not_believed site=%s message_id=%s rule=%s", site, delivery.message_id, outcome.rule)
-        await read_for_good(lambda: self._put_right(earlier, outcome.rule, at), self._trouble)
-        note = Line(
-            at=at, who=Speaker.NOTE, text=f"{site} disowns several recipients whose mail it took lately: {NOBODY}"
-        )
-        return replace(
-            attempt,
-            outcome=replace(outcome, suppress=False, confidence="likely"),
-            transcript=(*attempt.transcript, note),
-        )
-
-    async def _put_right(self, earlier: tuple[Known, ...], rule: str, at: Instant) -> None:
-        """Takes back the entries that the refusals just before have made."""
-        store = self._parts.store
-        for account, address in earlier:
-            for entry in await store.suppressed(account, (address,), at):
-                if entry.author == f"rule:{rule}" and entry.at > at - WINDOW:
-                    await store.unsuppress(entry.account, entry.address)
 
     async def _attempt(
         self, claim: Claim, configuration_set: ConfigurationSet | None, pool: str | None
@@ -142,14 +131,14 @@ class Carrier:
         self,
         claim: Claim,
         lane: Lane,
-        attempt: Attempt,
+        ended: _Ended,
         configuration_set: ConfigurationSet | None,
-        dkim_header: bytes,
     ) -> None:
+        attempt, dkim_header = ended.attempt, ended.dkim_header
         delivery, message, outcome = claim.delivery, claim.message, attempt.outcome
         retry_at = None
         if outcome.result is Result.DEFERRED:
-            retry_at = next_attempt(
+            retry_at = self._doubt.retry_at(attempt, ended.incident, delivery.expires_at) or next_attempt(
                 self._config.retry,
                 outcome,
                 attempts=attempt.number,
@@ -166,6 +155,10 @@ class Carrier:
             owner = Owner(account=account, configuration_set=configuration_set)
         kept = dkim_header if dkim_header and not message.dkim_header and retry_at is not None else None
         settlement = settle_attempt(claim, attempt, owner, retry_at=retry_at, dkim_header=kept, site=lane.site.name)
+        if ended.more:
+            settlement = replace(settlement, events=(*settlement.events, *ended.more))
+        if ended.incident is not None:
+            settlement = blame(settlement, ended.incident)
         await settle_for_good(self._parts.store, settlement, message.id, self._trouble)
 
     async def _configuration_set(self, claim: Claim) -> ConfigurationSet | None:

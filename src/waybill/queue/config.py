@@ -9,9 +9,10 @@ from waybill.deliver.provider import Site
 from waybill.deliver.sources import Hold
 from waybill.model.clock import Clock, Instant
 from waybill.model.outcome import Attempt
+from waybill.queue.proof import Authenticating, NoAuthenticating
 from waybill.queue.sign import Signatures
 from waybill.queue.trouble import Watch
-from waybill.store.protocol import Store
+from waybill.store.protocol import Claim, Store
 from waybill.store.queueing import WasSending, not_known
 from waybill.store.sending import NoJournal, SendingJournal
 
@@ -21,7 +22,7 @@ class QueueConfig:
     """How this worker works; ``workers`` share what a site bears. Durations are milliseconds.
 
     ``backlog`` and ``backlog_bytes`` bound what it holds, ``backlog_of_site`` and ``backlog_of_account`` what of it is for
-    one site and of one account. ``played`` are the domains of the mailbox simulator: what its servers answer is a play, and
+    one site and of one account. ``relay`` is the host that all mail leaves by, or empty. ``played`` are the domains of the mailbox simulator: what its servers answer is a play, and
     says nothing about how they are to be treated.
     """
 
@@ -32,6 +33,7 @@ class QueueConfig:
     bounce_domain: str
     workers: int = 1
     played: tuple[str, ...] = ()
+    relay: str = ""
     concurrency: int = 500
     backlog: int = 2_000
     backlog_of_site: int = 500
@@ -69,11 +71,16 @@ def watch_nothing(part: str, problem: str | None) -> None:
     """Nobody wants to know."""
 
 
+def examine_nothing(claim: Claim) -> None:
+    """Nobody looks at contents."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueueParts:
     """What the queue works with.
 
     ``journal`` notes what is being sent, ``was_sending`` reads what other workers noted; ``watch`` is told of troubles.
+    ``examine`` is given what the worker takes, and must return at once; so must ``authenticating``, told of each attempt.
     """
 
     store: Store
@@ -85,3 +92,5 @@ class QueueParts:
     journal: SendingJournal = field(default_factory=NoJournal)
     was_sending: WasSending = not_known
     watch: Watch = watch_nothing
+    examine: Callable[[Claim], None] = examine_nothing
+    authenticating: Authenticating | NoAuthenticating = field(default_factory=NoAuthenticating)

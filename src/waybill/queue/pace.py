@@ -105,6 +105,11 @@ class Pace:
         at = now if self._own is None else self._own.ready_at(now)
         return at if self._slow is None else max(at, self._slow.ready_at(now))
 
+    @property
+    def per_second(self) -> float | None:
+        """The rate of the site's own record; None where it has none."""
+        return None if self._own is None else self._own.per_second
+
     def begin(self, now: Instant) -> None:
         """An attempt begins."""
         if self._own is not None:

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from waybill.deliver.classify import unknown_fingerprint
 from waybill.deliver.suppress import additions, entries_for, grounds_of_bounce
 from waybill.model.cause import Cause, Responder, Scope
 from waybill.model.clock import MINUTE, Instant
 from waybill.model.event import Attempted, Event, EventKind, Expired, Held, NewEvent
-from waybill.model.message import Delivery, Status, new_message_id
+from waybill.model.incident import Incident
+from waybill.model.message import OPEN_STATUSES, Delivery, Status, new_message_id
 from waybill.model.outcome import Attempt, Outcome, Result, Stage
 from waybill.model.record import record
 from waybill.model.resource import Account, ConfigurationSet
@@ -78,6 +80,13 @@ def settle_attempt(
         site=site,
         unknown_reply=_unknown(attempt, site or delivery.domain, delivery.message_id),
     )
+
+
+def blame(settlement: Settlement, incident: Incident) -> Settlement:
+    """The settlement of an attempt whose answer belongs to an open incident: what is tried again waits for its end."""
+    if settlement.status not in OPEN_STATUSES:
+        return replace(settlement, incident=incident.id)
+    return replace(settlement, incident=incident.id, cause=Cause.PROVIDER_INCIDENT, underlying_cause=settlement.cause)
 
 
 def _unknown(attempt: Attempt, site: str, message_id: str) -> UnknownReply | None:

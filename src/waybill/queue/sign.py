@@ -47,6 +47,10 @@ class Signatures:
             making = self._being_made(message) or self._sign(claim, signers)
         return await asyncio.shield(making)
 
+    async def signers(self, message: Message) -> tuple[Signer, ...]:
+        """Who signs for the message's sender now."""
+        return await self._signers_of(message)
+
     def _being_made(self, message: Message) -> asyncio.Future[bytes] | None:
         making = self._made.get(message.id)
         failed = making is not None and making.done() and (making.cancelled() or making.exception() is not None)

@@ -57,7 +57,14 @@ class Sweeper:
                 return swept
 
     async def expire(self, delivery: Delivery) -> None:
-        """Ends a delivery whose time is over, with the last words that a receiver, the DNS or the network gave."""
+        """Ends a delivery whose time is over, with the last words that a receiver, the DNS or the network gave.
+
+        One that an incident has given more time since it was claimed is given back.
+        """
+        now = await self._store.delivery(delivery.id)
+        if now is not None and now.expires_at > max(delivery.expires_at, self._clock()):
+            await self._store.give_back(self._worker, (delivery.id,))
+            return
         ledger = await self._store.ledger(delivery.message_id)
         last = last_word(ledger.events, delivery) if ledger else NEVER_TRIED
         has_set = ledger is not None and ledger.message.configuration_set is not None

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from waybill.model.cause import Cause, Responder
 from waybill.model.outcome import Outcome, Result, Stage
+from waybill.queue.egress import Egress
 
 Watch: TypeAlias = Callable[[str, str | None], None]
 """Told of a part of the service by name, and what is wrong with it in words; None: it is well."""
@@ -26,6 +27,7 @@ class Trouble:
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
+        self.egress = Egress()
         self._now: dict[str, str] = {}
         self._unresolved: set[str] = set()
         self._unreached: set[str] = set()
@@ -53,6 +55,8 @@ class Trouble:
     def saw(self, site: str, outcome: Outcome) -> bool:
         """Takes in how an attempt ended. Whether its failure is our own trouble, and none of the site's."""
         if outcome.reply is not None or outcome.result is not Result.DEFERRED:
+            if outcome.reply is not None:
+                self.egress.answered(outcome.host, outcome.ip)
             if self._unresolved or self._unreached or self._now:
                 self._reached()
             return False
@@ -72,6 +76,7 @@ class Trouble:
         self._unresolved.clear()
         self._over(RESOLVER)
         if outcome.stage in (Stage.CONNECT, Stage.GREETING):
+            self.egress.was_silent(site, outcome.diagnostic)
             _remember(self._unreached, site)
             if len(self._unreached) >= UNREACHED_SITES:
                 self._tell(

@@ -16,7 +16,9 @@ from waybill.queue.carry import RETURN_PATH_PURPOSE as RETURN_PATH_PURPOSE
 from waybill.queue.carry import Carrier
 from waybill.queue.config import QueueConfig as QueueConfig
 from waybill.queue.config import QueueParts as QueueParts
+from waybill.queue.doubt import Doubt
 from waybill.queue.holding import Holder
+from waybill.queue.incident_watch import FLUSH_EVERY, IncidentWatch
 from waybill.queue.lanes import Lane, Lanes
 from waybill.queue.pace import Pace, PaceNote, Turn
 from waybill.queue.probes import Probes
@@ -60,6 +62,7 @@ class Queue:
         self._clock = parts.clock
         self._config = config
         self._trouble = Trouble(parts.watch)
+        self.egress = self._trouble.egress
         self._lanes = Lanes(most_of_account=config.concurrency - config.concurrency // 8)
         self._probes = Probes(parts.store, self._lanes, clock=parts.clock)
         self._holder = Holder(
@@ -69,7 +72,15 @@ class Queue:
             parts.store, self._lanes, self._holder, clock=parts.clock, workers=config.workers
         )
         self._counts = SuspensionCounts(SUSPENSION_RULES)
-        self._carrier = Carrier(parts, config, holder=self._holder, trouble=self._trouble, ended=self._attempt_ended)
+        self._incidents = IncidentWatch(parts.store, worker=config.worker, clock=parts.clock, turned=self._start_slowly)
+        self._carrier = Carrier(
+            parts,
+            config,
+            holder=self._holder,
+            trouble=self._trouble,
+            doubt=Doubt(parts, trouble=self._trouble, watch=self._incidents),
+            ended=self._attempt_ended,
+        )
         self.sweeper = Sweeper(
             parts.store, parts.clock, worker=config.worker, lease=config.lease, max_lifetime=config.max_lifetime
         )
@@ -97,6 +108,7 @@ class Queue:
         for claim in claims:
             if not self._lanes.take(claim):
                 continue
+            self._parts.examine(claim)
             domain = claim.delivery.domain
             site = self._parts.transport.known_site(domain)
             if site is not None:
@@ -114,6 +126,7 @@ class Queue:
         beside = [
             asyncio.create_task(self._every(self._config.lease / 3 / SECOND, self.renew, "renewing")),
             asyncio.create_task(self._every(HOUSEKEEPING, self.keep_house, "keeping house")),
+            asyncio.create_task(self._every(FLUSH_EVERY, self.count, "counting")),
             asyncio.create_task(self.sweeper.run(stop)),
         ]
         try:
@@ -175,6 +188,7 @@ class Queue:
         await self._remember_sites()
         await self._suspensions.refresh()
         await self._probes.refresh()
+        await self._incidents.refresh()
         for claim, lane in self._lanes.take_expired(self._clock()):
             self._run_aside(self._expire(claim, lane))
         now = self._clock()
@@ -183,6 +197,15 @@ class Queue:
                 self._holder.empty(lane)
         self._lanes.unpark_all(now)
         self._start_waiting()
+
+    async def count(self) -> None:
+        """Writes down what attempts came to, for those who look for incidents. Raises: StoreUnavailable."""
+        await self._incidents.flush()
+
+    def _start_slowly(self, site: str) -> None:
+        lane = self._lanes.lane(site)
+        if lane is not None:
+            lane.pace.slow_start()
 
     def _held_for(self, domain: str) -> int:
         site = self._parts.transport.known_site(domain)

@@ -15,17 +15,24 @@ from waybill.accept.verify import Verifier
 from waybill.api.asgi import aws_app
 from waybill.api.call import Service
 from waybill.api.own import OWN_PATHS, OwnApi, own_app
+from waybill.api.own_checks import DomainChecks
 from waybill.api.registry import OPERATIONS
 from waybill.deliver.classify import classify_text
 from waybill.inbound import Inbound, InboundConfig
 from waybill.model.clock import Clock
+from waybill.net.http_client import HttpClient
 from waybill.queue.worker import RETURN_PATH_PURPOSE
+from waybill.serve.domain_checks import Question, check_domain
 from waybill.serve.http_protocol import BoundedHead
+from waybill.serve.live import Prober
 from waybill.serve.report import status_json
 from waybill.serve.room import Room, full_doors, room_in
 from waybill.settings import Settings
 from waybill.store.protocol import Store
 from waybill.submission import Submission, SubmissionConfig
+from waybill.watch.door import PATH as INGEST
+from waybill.watch.door import Ingest, IngestConfig
+from waybill.watch.signature import AllowedHosts
 
 DESCRIPTORS = 16_384
 """How many a worker wants."""
@@ -61,13 +68,15 @@ class QuietServer(uvicorn.Server):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Behind:
-    """What the doors lead to. ``stop`` is set when the worker is to end."""
+    """What the doors lead to. ``stop`` is set when the worker is to end; ``captured``: no mail leaves this machine."""
 
     store: Store
     acceptor: Acceptor
     verifier: Verifier
     clock: Clock
     stop: asyncio.Event
+    http: HttpClient
+    captured: bool = False
 
 
 def make_doors(settings: Settings, behind: Behind) -> Doors:
@@ -125,6 +134,14 @@ def _submission(settings: Settings, behind: Behind, room: Room) -> Submission:
     )
 
 
+def _ingest(settings: Settings, behind: Behind) -> Ingest:
+    amazon = settings.amazon_ses
+    config = IngestConfig(
+        topics=frozenset(amazon.topics), hosts=AllowedHosts(named=amazon.hosts), raw_password=amazon.raw_password
+    )
+    return Ingest(store=behind.store, fetch=behind.http, clock=behind.clock, config=config)
+
+
 def _http(settings: Settings, behind: Behind, room: Room) -> QuietServer:
     store, clock = behind.store, behind.clock
     aws = aws_app(
@@ -140,6 +157,7 @@ def _http(settings: Settings, behind: Behind, room: Room) -> QuietServer:
         ),
         OPERATIONS,
     )
+    prober = Prober(settings=settings, clock=clock, captured=behind.captured)
     own = own_app(
         OwnApi(
             store=store,
@@ -147,12 +165,23 @@ def _http(settings: Settings, behind: Behind, room: Room) -> QuietServer:
             verifier=behind.verifier,
             ready=lambda: not behind.stop.is_set(),
             status=lambda: status_json(settings.store, store, clock()),
+            look=lambda facts: prober.look(store, facts),
+            checks=DomainChecks(
+                store=store,
+                clock=clock,
+                look=lambda account, domain: check_domain(
+                    Question(domain=domain, account=account), settings, store, clock
+                ),
+            ),
         )
     )
 
+    ingest = _ingest(settings, behind)
+
     async def app(scope: Any, receive: Any, send: Any) -> None:
         mine = scope["type"] == "http" and scope["path"].startswith(OWN_PATHS)
-        await (own if mine else aws)(scope, receive, send)
+        theirs = scope["type"] == "http" and scope["path"] == INGEST
+        await (ingest if theirs else own if mine else aws)(scope, receive, send)
 
     return QuietServer(
         uvicorn.Config(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from waybill.model.clock import Clock
 from waybill.net.resolver import AnswerStatus, Resolver
+from waybill.serve.egress import CHECK_EVERY
 from waybill.serve.gauge import ClockGauge, descriptors, disk, memory
 from waybill.serve.health import HealthPage, PartHealth, ProcessHealth, State
 from waybill.serve.watch import Watch
@@ -28,12 +29,15 @@ TALLY = "health_probes"
 class Probes:
     """Questions about parts. Of those in trouble each is asked about once a second until all is well again.
 
-    ``doors`` says which doors are full.
+    ``doors`` says which doors are full, ``egress`` how the way out is (None: nobody looks at it); ``doubted`` whether
+    attempts give reason to ask that more than now and then.
     """
 
     store: Store
     resolver: Callable[[], Awaitable[str | None]]
     doors: Callable[[], str | None]
+    egress: Callable[[], Awaitable[PartHealth]] | None = None
+    doubted: Callable[[], bool] = lambda: False
 
 
 async def resolver_trouble(resolver: Resolver) -> str | None:
@@ -53,6 +57,7 @@ class Monitor:
         self._clock = clock
         self._gauge = ClockGauge(clock, time.monotonic)
         self._started_at = clock()
+        self._ask_egress_at = 0.0
 
     async def run(self, probes: Probes) -> None:
         """Goes on until it is cancelled; then its last word is that it has stopped."""
@@ -93,6 +98,15 @@ class Monitor:
                 self._watch("store", None)
         if not self._watch.is_well("resolver"):
             self._watch("resolver", await probes.resolver())
+        await self._ask_egress(probes)
+
+    async def _ask_egress(self, probes: Probes) -> None:
+        """While nothing is doubted this asks nobody; otherwise now and then, and at once when the doubt is over."""
+        at, doubted = time.monotonic(), probes.doubted()
+        if probes.egress is None or (doubted and at < self._ask_egress_at):
+            return
+        self._ask_egress_at = at + CHECK_EVERY
+        self._take("egress", await probes.egress())
 
     def _take(self, part: str, found: PartHealth) -> None:
         self._watch.set(part, found.state, found.evidence)

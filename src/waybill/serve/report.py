@@ -6,27 +6,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from waybill.appraise import Appraisal, appraise, troubles
 from waybill.explain.case import STUCK_AFTER
 from waybill.model.cause import Cause
-from waybill.model.clock import MINUTE, SECOND, Instant, rfc3339
+from waybill.model.clock import DAY, MINUTE, SECOND, Instant, rfc3339
+from waybill.model.health import HealthPeriod
+from waybill.model.incident import Incident
 from waybill.model.message import Delivery, Status
 from waybill.model.resource import INSTALLATION, Suspension
 from waybill.serve.health import GRAVITY, SUPERVISOR, PartHealth, ProcessHealth, State, health_path, read_page
+from waybill.serve.incident_json import incident_json
+from waybill.standing.standing_json import judgement_json
 from waybill.store.open import sqlite_path
 from waybill.store.protocol import Search, Store, StoreHealth
 from waybill.store.queueing import Selection, SiteQueue
+
+CLOCK_BEHIND = MINUTE
+"""An event that is so far in the future was written by another clock."""
 
 OUTBOX_LATE = 5 * MINUTE
 """An event that waits longer than this to be published means that publishing is in trouble."""
 
 _MOST_LOOKED_AT = 1_000
 _MOST_SHOWN = 20
+_MOST_PERIODS = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
     """All that there is to say. ``workers`` are those that are alive or were until now; ``stuck`` at most twenty.
 
+    ``history`` are the times of the last day in which a part was not well, the newest first.
     Where the store cannot be read (``readable`` false), nothing is known of what is in it.
     """
 
@@ -39,6 +49,9 @@ class Report:
     stuck: Sequence[Delivery]
     monotonic: float
     readable: bool = True
+    standing: Appraisal | None = None
+    history: Sequence[HealthPeriod] = ()
+    incidents: Sequence[Incident] = ()
 
     @property
     def failing(self) -> bool:
@@ -55,7 +68,8 @@ async def report(store: Store, page: Path, *, at: Instant, monotonic: float) -> 
     service = service_part(processes, sum(site.due for site in queue), monotonic)
     alive = _workers(processes)
     heard = [one for one in alive if one.is_alive(monotonic)]
-    parts = _merge([store_part(figures), queue_part(figures, stuck), publishing_part(figures, at)], heard)
+    of_store = [store_part(figures), queue_part(figures, stuck), publishing_part(figures, at)]
+    parts = clock_from(_merge(of_store, heard), clock_part(figures, at))
     return Report(
         at=at,
         parts={"service": service, **parts},
@@ -65,6 +79,9 @@ async def report(store: Store, page: Path, *, at: Instant, monotonic: float) -> 
         suspensions=[one for one in await store.scan(Suspension, INSTALLATION) if one.holds(at)],
         stuck=stuck[:_MOST_SHOWN],
         monotonic=monotonic,
+        standing=await appraise(store, at),
+        incidents=await store.incidents.lasting(),
+        history=await store.health_history.between(at - DAY, at, limit=_MOST_PERIODS),
     )
 
 
@@ -87,6 +104,22 @@ def report_without_store(page: Path, why: str, *, at: Instant, monotonic: float)
         monotonic=monotonic,
         readable=False,
     )
+
+
+def parts_of_page(
+    processes: Mapping[int, ProcessHealth], monotonic: float, of_store: Sequence[tuple[str, PartHealth]]
+) -> dict[str, PartHealth]:
+    """The parts as the processes that are alive say, beside what the store says, with the service as a whole."""
+    alive = [one for one in _workers(processes) if one.is_alive(monotonic)]
+    return {"service": service_part(processes, 0, monotonic), **_merge(of_store, alive)}
+
+
+async def parts_of_store(store: Store, at: Instant) -> list[tuple[str, PartHealth]]:
+    """The parts that show in what waits in the store. Raises: StoreUnavailable."""
+    figures = await store.health()
+    clock = clock_part(figures, at)
+    of_clock = [] if clock is None else [("clock", clock)]
+    return [queue_part(figures, await _stuck(store, at)), publishing_part(figures, at), *of_clock]
 
 
 def _workers(processes: Mapping[int, ProcessHealth]) -> list[ProcessHealth]:
@@ -141,6 +174,26 @@ def publishing_part(figures: StoreHealth, at: Instant) -> tuple[str, PartHealth]
     return "publishing", PartHealth(state=State.DEGRADED if late else State.OK, evidence=evidence)
 
 
+def clock_part(figures: StoreHealth, at: Instant) -> PartHealth | None:
+    """A ledger that is ahead of this machine's clock: one that was set back while nothing ran has jumped before nobody's eyes."""
+    newest = figures.newest_event_at
+    if newest is None or newest - at < CLOCK_BEHIND:
+        return None
+    evidence = (
+        f"the newest event is of {rfc3339(newest)}, {(newest - at) // SECOND:,} s ahead of this machine's clock: "
+        "it is wrong now, or was then"
+    )
+    return PartHealth(state=State.DEGRADED, evidence=evidence)
+
+
+def clock_from(parts: Mapping[str, PartHealth], of_ledger: PartHealth | None) -> dict[str, PartHealth]:
+    """The parts, with what the ledger shows of the clock where no worker saw it jump."""
+    seen = parts.get("clock")
+    if of_ledger is None or (seen is not None and seen.state is not State.OK):
+        return dict(parts)
+    return {**parts, "clock": of_ledger}
+
+
 async def _stuck(store: Store, at: Instant) -> list[Delivery]:
     """Deliveries that should have been attempted long ago: marked by the watchdog, or found so now."""
     old = at - STUCK_AFTER
@@ -180,6 +233,8 @@ def report_json(found: Report) -> dict[str, Any]:
         "workers": [_worker_json(one, found.monotonic) for one in found.workers],
         "queue": [site_json(one) for one in found.queue],
         "suspensions": [suspension_json(one) for one in found.suspensions],
+        "incidents": [incident_json(one) for one in found.incidents],
+        "history": [period_json(one) for one in found.history],
         "stuck": [
             {
                 "message_id": one.message_id,
@@ -189,13 +244,30 @@ def report_json(found: Report) -> dict[str, Any]:
             }
             for one in found.stuck
         ],
+        "standing": [] if found.standing is None else _standing_json(found.standing),
     }
+
+
+def _standing_json(found: Appraisal) -> list[dict[str, Any]]:
+    """What is not well; all of it is what ``waybill standing`` says."""
+    return [judgement_json(one, paused=found.is_paused(one)) for one in troubles(found)]
 
 
 async def status_json(url: str, store: Store, at: Instant) -> dict[str, Any]:
     """The report of the service at the store of that URL, for programs. Raises: StoreUnavailable."""
     page = health_path(sqlite_path(url))
     return report_json(await report(store, page, at=at, monotonic=time.monotonic()))
+
+
+def period_json(one: HealthPeriod) -> dict[str, Any]:
+    """A time in which a part was not well, for programs."""
+    return {
+        "part": one.part,
+        "state": one.state,
+        "since": rfc3339(one.since),
+        "until": _time(one.until),
+        "evidence": one.evidence,
+    }
 
 
 def _part_json(part: PartHealth) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from waybill.lab.simulator import start_simulator
 from waybill.model.clock import SECOND, now, rfc3339
-from waybill.serve.health import SUPERVISOR, PartHealth, ProcessHealth, State
+from waybill.serve.health import SUPERVISOR, PartHealth, ProcessHealth, State, health_path
 from waybill.serve.plan import (
     EVERYWHERE,
     Plan,
@@ -25,6 +25,7 @@ from waybill.serve.plan import (
     worker_name,
     write_plan,
 )
+from waybill.serve.recorder import Recorder, last_word, recording
 from waybill.serve.setup import prepare_store
 from waybill.serve.sources import register_sources
 from waybill.serve.upkeep import open_page
@@ -99,6 +100,7 @@ class Supervisor:
         self._workers = workers
         self._started_at = now()
         self._died: tuple[float, str] | None = None
+        self._earlier: ProcessHealth | None = None
         self._children: dict[int, _Child] = {}
         self._simulator: SimulatorAddress | None = None
 
@@ -130,7 +132,8 @@ class Supervisor:
                         simulator=self._simulator,
                     )
                 )
-                await asyncio.gather(*(self._watch(number, stop) for number in numbers))
+                async with recording(self._recorder()):
+                    await asyncio.gather(*(self._watch(number, stop) for number in numbers))
             finally:
                 await self._end()
 
@@ -247,6 +250,7 @@ class Supervisor:
             yield
             return
 
+        self._earlier = last_word(health_path(sqlite_path(self._settings.store)))
         page.clear()
 
         async def beat() -> None:
@@ -261,6 +265,15 @@ class Supervisor:
             task.cancel()
             page.write(self._health(stopped=True))
             page.close()
+
+    def _recorder(self) -> Recorder:
+        return Recorder(
+            url=self._settings.store,
+            page=health_path(sqlite_path(self._settings.store)),
+            earlier=self._earlier,
+            started_at=self._started_at,
+            clock=now,
+        )
 
     def _health(self, *, stopped: bool = False) -> ProcessHealth:
         at, since = now(), self._started_at

@@ -23,6 +23,7 @@ _WELL = {
     "store": "what was written last is on disk",
     "queue": "it works",
     "network": "receivers can be reached",
+    "egress": "nobody has been out of reach",
     "resolver": "it answers",
     "publishing": "events go out",
 }

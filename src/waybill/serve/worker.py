@@ -11,29 +11,39 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from waybill.accept.acceptor import Acceptor, AcceptPolicy
 from waybill.accept.verify import Verifier
 from waybill.deliver.attempt import Deliverer
 from waybill.deliver.classify import classify
-from waybill.deliver.config import DeliverConfig, ZoneRoute
+from waybill.deliver.config import DeliverConfig, ZoneRoute, parse_relay
+from waybill.deliver.tls_policy import TlsPolicies
 from waybill.model.clock import now
 from waybill.net.http_client import HttpClient
 from waybill.net.resolver import Resolver
 from waybill.publish.publisher import PublishConfig, Publisher
+from waybill.queue.examine import Examiner
+from waybill.queue.incidents import Incidents
 from waybill.queue.sign import Signatures
 from waybill.queue.signing_threads import SigningThreads
 from waybill.queue.worker import Queue, QueueConfig, QueueParts
+from waybill.serve.authentication import authentication_watch
+from waybill.serve.certificates import Certificates, shown_by
+from waybill.serve.content import content_examiner
 from waybill.serve.doors import DESCRIPTORS, Behind, Doors, make_doors, room_here
+from waybill.serve.egress import connect_to, judge
 from waybill.serve.journal import start_journal
 from waybill.serve.monitor import Probes, resolver_trouble
+from waybill.serve.papers import Papers
 from waybill.serve.plan import Plan, read_plan, shared_socket
 from waybill.serve.sources import follow_sources, load_sources
+from waybill.serve.standing import StandingWatch, standing_watch
 from waybill.serve.tls_policy import tls_policies
 from waybill.serve.upkeep import Upkeep, upkeep
 from waybill.serve.watch import Watch, watched
+from waybill.settings import Settings
 from waybill.store.open import open_store
 from waybill.store.protocol import Store
 
@@ -70,6 +80,10 @@ class Parts:
     doors: Doors
     probes: Probes
     follow: Callable[[], Coroutine[None, None, None]]
+    standing: StandingWatch | None
+    incidents: Incidents | None
+    papers: Papers | None
+    examiner: Examiner
 
 
 @asynccontextmanager
@@ -84,14 +98,9 @@ async def assemble(plan: Plan, stop: asyncio.Event, beside: Upkeep) -> AsyncIter
     threads = SigningThreads(SIGNING_THREADS)
     rng = random.Random()  # noqa: S311 - spreads load, keeps no secret
     policies = tls_policies(settings, resolver=resolver, store=store, clock=now)
-    deliverer = Deliverer(
-        resolver=resolver,
-        config=_deliver_config(plan),
-        clock=now,
-        rng=rng,
-        classify=classify,
-        tls_policies=policies,
-    )
+    deliverer = _deliverer(plan, resolver, rng, policies)
+    authenticating = authentication_watch(store=store, resolver=resolver, clock=now)
+    examiner = content_examiner(settings, store=store, clock=now, watch=beside.watch, resolver=resolver)
     try:
         await load_sources(deliverer.sources, store)
         queue = _queue(
@@ -106,33 +115,82 @@ async def assemble(plan: Plan, stop: asyncio.Event, beside: Upkeep) -> AsyncIter
                 journal=beside.journal,
                 was_sending=beside.journals.was_sending,
                 watch=beside.watch.of_queue,
+                examine=examiner.take,
+                authenticating=authenticating,
             ),
         )
         acceptor = _acceptor(plan, store, queue)
-        verifier = Verifier(
-            store=store,
-            dns=resolver,
-            clock=now,
-            public_url=settings.http.public_url,
-            bounce_domain=settings.inbound.bounce_domain,
-            every_sender=settings.identities.verification == "none",
-        )
-        doors = make_doors(settings, Behind(store=store, acceptor=acceptor, verifier=verifier, clock=now, stop=stop))
+        verifier = _verifier(settings, store, resolver)
+        captured = simulator is not None and simulator.capture
+        behind = Behind(store=store, acceptor=acceptor, verifier=verifier, clock=now, stop=stop, http=http_client)
+        doors = make_doors(settings, replace(behind, captured=captured))
         yield Parts(
             queue=queue,
             verifier=verifier,
             publisher=_publisher(plan, store, http_client, beside.watch),
             doors=doors,
-            probes=Probes(store=store, resolver=lambda: resolver_trouble(resolver), doors=doors.full),
+            probes=_probes(plan, store, resolver, queue, doors, beside.watch),
             follow=lambda: follow_sources(deliverer.sources, store, stop),
+            examiner=examiner,
+            incidents=_incidents(plan, store),
+            papers=_papers(plan, store, resolver, beside.watch),
+            standing=standing_watch(plan, store, resolver, deliverer.sources.ips),
         )
     finally:
         await deliverer.close()
+        await authenticating.close()
         await policies.close()
         await resolver.close()
         await http_client.close()
         threads.close()
         await store.close()
+
+
+def _deliverer(plan: Plan, resolver: Resolver, rng: random.Random, policies: TlsPolicies) -> Deliverer:
+    return Deliverer(
+        resolver=resolver,
+        config=_deliver_config(plan),
+        clock=now,
+        rng=rng,
+        classify=classify,
+        tls_policies=policies,
+    )
+
+
+def _probes(plan: Plan, store: Store, resolver: Resolver, queue: Queue, doors: Doors, watch: Watch) -> Probes:
+    """The questions by which this worker finds out how its surroundings are."""
+    port = plan.settings.delivery.port
+    return Probes(
+        store=store,
+        resolver=lambda: resolver_trouble(resolver),
+        doors=doors.full,
+        egress=lambda: judge(queue.egress, lambda ip: connect_to(ip, port), resolver_well=watch.is_well("resolver")),
+        doubted=lambda: queue.egress.doubt() is not None,
+    )
+
+
+def _papers(plan: Plan, store: Store, resolver: Resolver, watch: Watch) -> Papers | None:
+    """One worker looks at certificates and published keys."""
+    if plan.number:
+        return None
+    certificates = Certificates(shown=shown_by(plan.settings))
+    return Papers(watch=watch, certificates=certificates, store=store, resolver=resolver, clock=now)
+
+
+def _verifier(settings: Settings, store: Store, resolver: Resolver) -> Verifier:
+    return Verifier(
+        store=store,
+        dns=resolver,
+        clock=now,
+        public_url=settings.http.public_url,
+        bounce_domain=settings.inbound.bounce_domain,
+        every_sender=settings.identities.verification == "none",
+    )
+
+
+def _incidents(plan: Plan, store: Store) -> Incidents | None:
+    """One worker of the installation judges what all of them have counted."""
+    return None if plan.number else Incidents(store, clock=now, lifetime=plan.settings.delivery.max_lifetime)
 
 
 def _queue(plan: Plan, parts: QueueParts) -> Queue:
@@ -146,6 +204,7 @@ def _queue(plan: Plan, parts: QueueParts) -> Queue:
         lease=plan.lease,
         bounce_domain=plan.settings.inbound.bounce_domain,
         played=(plan.simulator.zone, CAPTURED) if plan.simulator is not None else (),
+        relay=relay.host if (relay := parse_relay(delivery.relay)) is not None else "",
     )
     return Queue(parts, config)
 
@@ -219,6 +278,9 @@ async def work(plan: Plan, stop: asyncio.Event) -> None:
             asyncio.create_task(parts.verifier.run(stop)),
             asyncio.create_task(parts.follow()),
         ]
+        examining = asyncio.create_task(parts.examiner.run(drained))
+        beside_mail = (parts.incidents, parts.standing, parts.papers)
+        loops.extend(asyncio.create_task(one.run(stop)) for one in beside_mail if one is not None)
         monitor = asyncio.create_task(beside.monitor.run(parts.probes))
         while not parts.doors.http.started:
             if doors.done():
@@ -234,7 +296,7 @@ async def work(plan: Plan, stop: asyncio.Event) -> None:
         results: list[object] = list(await asyncio.gather(loops[0], *loops[2:], return_exceptions=True))
         await parts.doors.inbound.close()
         drained.set()
-        results.extend(await asyncio.gather(loops[1], return_exceptions=True))
+        results.extend(await asyncio.gather(loops[1], examining, return_exceptions=True))
         monitor.cancel()
         await asyncio.gather(monitor, return_exceptions=True)
         for result in results:

@@ -8,13 +8,16 @@ from typing import Any
 from waybill.settings.value import (
     Endpoint,
     one_of,
+    parse_blocklists,
     parse_boolean,
     parse_count,
     parse_domain,
     parse_duration,
     parse_durations,
     parse_endpoint,
+    parse_filter,
     parse_hostname,
+    parse_hosts,
     parse_port,
     parse_rate,
     parse_region,
@@ -23,6 +26,7 @@ from waybill.settings.value import (
     parse_sources,
     parse_store,
     parse_text,
+    parse_topics,
     parse_url,
     parse_workers,
 )
@@ -145,12 +149,66 @@ class Account:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """How we stand with receivers and blocklists."""
+
+    pause: bool = _setting(
+        True,
+        parse_boolean,
+        "Pause an account or configuration set that is surely over 10 % hard bounces or 0.5 % complaints; false: warn alone.",
+    )
+    blocklists: tuple[str, ...] = _setting(
+        ["all"],
+        parse_blocklists,
+        'Blocklists to ask every half hour about our public source addresses and verified domains: ids, or "all"; empty: none.',
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Content:
+    """Looking at contents, beside the sending."""
+
+    rspamd: str = _setting(
+        "", parse_url, "An Rspamd to ask about every message, such as http://127.0.0.1:11333; empty: none is asked."
+    )
+    spamassassin: str = _setting(
+        "", parse_filter, "A spamd to ask about every message, such as 127.0.0.1:783; empty: none is asked."
+    )
+    link_lists: tuple[str, ...] = _setting(
+        [],
+        parse_blocklists,
+        'Blocklists to ask about the domains that links lead to: ids of lists of domains, or "all"; empty: none is asked.',
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Publish:
     """Events out."""
 
     allow_private: bool = _setting(False, parse_boolean, "Post to webhooks on loopback and private addresses.")
     ca_file: str = _setting("", parse_text, "PEM file with further authorities that HTTPS endpoints may be signed by.")
     file: str = _setting("", parse_text, "A file to which every SES event is appended as a line of JSON; empty: none.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AmazonSes:
+    """Amazon SES's own notifications."""
+
+    topics: tuple[str, ...] = _setting(
+        [],
+        parse_topics,
+        "ARNs of the SNS topics whose messages are taken at /ingest/amazon-ses; empty: none is.",
+    )
+    hosts: tuple[str, ...] = _setting(
+        [],
+        parse_hosts,
+        "Hosts that SNS's certificates and confirmations may be fetched from, over HTTPS; empty: Amazon's.",
+    )
+    raw_password: str = _setting(
+        "",
+        parse_text,
+        "The password (HTTP Basic, in the subscription's URL) with which messages of raw delivery are taken, which nobody signs; empty: they are not.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,7 +228,10 @@ class Settings:
     delivery: Delivery = field(default_factory=Delivery)
     identities: Identities = field(default_factory=Identities)
     account: Account = field(default_factory=Account)
+    standing: Standing = field(default_factory=Standing)
+    content: Content = field(default_factory=Content)
     publish: Publish = field(default_factory=Publish)
+    amazon_ses: AmazonSes = field(default_factory=AmazonSes)
 
 
 def sections() -> dict[str, type[Any]]:

@@ -10,9 +10,11 @@ from waybill.deliver.config import parse_relay as parse_relay_url
 from waybill.deliver.config import parse_source
 from waybill.model.clock import DAY, HOUR, MINUTE, SECOND
 from waybill.net.resolver import parse_server
+from waybill.standing.blocklists import blocklists
 from waybill.store.open import sqlite_path
 
 MOST_WORKERS = 256
+EVERY_BLOCKLIST = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Endpoint:
 _UNITS = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _LONGEST = 365 * DAY
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?)+")
+_TOPIC = re.compile(r"arn:[a-z0-9-]+:sns:[a-z0-9-]+:[0-9]+:[A-Za-z0-9_-]{1,256}(?:\.fifo)?")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(?::[0-9]{1,5})?")
 _REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -130,6 +134,31 @@ def parse_servers(value: object) -> tuple[str, ...]:
     return servers
 
 
+def _matching(pattern: re.Pattern[str]) -> Callable[[str], object]:
+    def parse(text: str) -> object:
+        if not pattern.fullmatch(text):
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+def parse_topics(value: object) -> tuple[str, ...]:
+    """ARNs of SNS topics. Raises: ValueError."""
+    topics = _all_of(value, _matching(_TOPIC))
+    if topics is None:
+        raise ValueError('a list of ARNs of SNS topics, such as ["arn:aws:sns:us-east-1:123456789012:ses-events"]')
+    return topics
+
+
+def parse_hosts(value: object) -> tuple[str, ...]:
+    """Names of hosts, with a port where it is not 443. Raises: ValueError."""
+    hosts = _all_of(value, _matching(_HOST))
+    if hosts is None:
+        raise ValueError('a list of host names, with a port where it is not 443, such as ["sns.waybill.example:8443"]')
+    return tuple(host.lower() for host in hosts)
+
+
 def parse_sources(value: object) -> tuple[str, ...]:
     sources = _all_of(value, parse_source)
     if sources is None or len({parse_source(source).ip for source in sources}) < len(sources):
@@ -148,6 +177,19 @@ def _all_of(value: object, parse: Callable[[str], object]) -> tuple[str, ...] | 
     except ValueError:
         return None
     return texts
+
+
+def parse_blocklists(value: object) -> tuple[str, ...]:
+    known = tuple(blocklist.id for blocklist in blocklists())
+    try:
+        ids = _texts(value)
+    except ValueError:
+        ids = ("",)
+    if ids == (EVERY_BLOCKLIST,):
+        return known
+    if not set(ids) <= set(known):
+        raise ValueError(f'["{EVERY_BLOCKLIST}"], or a list of ids such as "{known[0]}" (docs/checks.md has them)')
+    return ids
 
 
 def parse_durations(value: object) -> tuple[int, ...]:
@@ -194,6 +236,16 @@ def parse_url(value: object) -> str:
     if text and not _is_http_url(text):
         raise ValueError("an http:// or https:// URL, or empty")
     return text
+
+
+def parse_filter(value: object) -> str:
+    """``host:port``, or empty. Raises: ValueError."""
+    if value == "":
+        return ""
+    try:
+        return str(parse_endpoint(value))
+    except ValueError:
+        raise ValueError("host:port, such as 127.0.0.1:783, or empty") from None
 
 
 def parse_relay(value: object) -> str:

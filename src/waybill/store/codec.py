@@ -23,6 +23,7 @@ from waybill.model.resource import (
     Template,
     Topic,
 )
+from waybill.model.standing import Recommendation
 from waybill.store.seal import Seal
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ R = TypeVar(
     MtaStsPolicy,
     DedicatedIpPool,
     DedicatedIp,
+    Recommendation,
 )
 
 KINDS: dict[type[Any], str] = {
@@ -57,6 +59,7 @@ KINDS: dict[type[Any], str] = {
     MtaStsPolicy: "mta_sts_policy",
     DedicatedIpPool: "dedicated_ip_pool",
     DedicatedIp: "dedicated_ip",
+    Recommendation: "recommendation",
 }
 
 encode = msgspec.json.Encoder().encode

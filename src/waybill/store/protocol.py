@@ -29,7 +29,10 @@ from waybill.model.resource import (
     Template,
     Topic,
 )
+from waybill.model.standing import Recommendation
 from waybill.model.suppression import Reason, Suppression
+from waybill.store.compartments import Compartments
+from waybill.store.elsewhere import Elsewhere
 from waybill.store.observed import Observations, UnknownReply
 from waybill.store.queueing import SKIP_NOTHING, QueueControl, Skip, WasSending, not_known
 
@@ -48,6 +51,7 @@ R = TypeVar(
     MtaStsPolicy,
     DedicatedIpPool,
     DedicatedIp,
+    Recommendation,
 )
 
 
@@ -138,7 +142,8 @@ class Settlement:
     ``attempts`` is the new count. ``suppressions`` are entries to add (their ``event`` is filled in with the
     id of the first of ``events``). ``dkim_header``, where given, is kept for later attempts. The message's content
     is deleted once all its deliveries are final. ``source_ip`` and ``site`` say from where to whom an attempt was made;
-    ``unknown_reply`` is the reply that no rule knew, to be counted.
+    ``unknown_reply`` is the reply that no rule knew, to be counted. ``incident`` names one that may be to blame: then a
+    bounce counts in no bounce rate.
     """
 
     delivery_id: int
@@ -155,6 +160,7 @@ class Settlement:
     source_ip: str | None = None
     site: str | None = None
     unknown_reply: UnknownReply | None = None
+    incident: str | None = None
 
 
 class NoticeKind(StrEnum):
@@ -258,9 +264,10 @@ class StoreHealth:
     oldest_queued_at: Instant | None
     oldest_notice_at: Instant | None
     bytes: int
+    newest_event_at: Instant | None = None
 
 
-class Store(QueueControl, Observations, Protocol):
+class Store(QueueControl, Observations, Elsewhere, Compartments, Protocol):
     """The ledger, the queue, the outbox and the resources."""
 
     async def close(self) -> None:
@@ -350,6 +357,9 @@ class Store(QueueControl, Observations, Protocol):
 
     async def delivery(self, delivery_id: int) -> Delivery | None:
         """One delivery by its id."""
+
+    async def append(self, message_id: str, events: Sequence[NewEvent]) -> None:
+        """Writes events about a message that leave its deliveries as they are. Raises: NotFound."""
 
     # the outbox
 

@@ -13,6 +13,7 @@ from waybill.api.configuration_set import (
     find_configuration_set,
     remove_event_destination,
     replace_event_destination,
+    set_sending_of_set,
 )
 from waybill.api.paging import Range, list_page, open_page
 from waybill.api.ses_v1.words import in_v1_lower_case, in_v2_case
@@ -67,10 +68,7 @@ async def delete(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 async def update_sending_enabled(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Raises: SesError."""
-    enabled = request["Enabled"]
-    await change_configuration_set(
-        call, request["ConfigurationSetName"], lambda old: replace(old, sending_enabled=enabled)
-    )
+    await set_sending_of_set(call, request["ConfigurationSetName"], enabled=request["Enabled"])
     return {}
 
 

@@ -14,6 +14,7 @@ from waybill.api.ses_v2 import (
     suppression,
     tags,
     templates,
+    vdm,
 )
 
 _NOUNS = (
@@ -28,6 +29,7 @@ _NOUNS = (
     suppression,
     account,
     insights,
+    vdm,
     tags,
 )
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from waybill.api.account import account_of, change_account, is_enforced, quota_of, set_sending
 from waybill.api.call import Call, Operation
+from waybill.model.resource import Account
+from waybill.model.standing import Advice, Recommendation
 from waybill.model.suppression import Reason
 
 
@@ -14,7 +16,7 @@ async def get_account(call: Call, _request: dict[str, Any]) -> dict[str, Any]:
     quota = await quota_of(call, account)
     return {
         "DedicatedIpAutoWarmupEnabled": False,
-        "EnforcementStatus": "SHUTDOWN" if is_enforced(account) else "HEALTHY",
+        "EnforcementStatus": await _enforcement(call, account),
         "ProductionAccessEnabled": account.production_access,
         "SendQuota": {
             "Max24HourSend": quota.max_24_hour_send,
@@ -24,6 +26,17 @@ async def get_account(call: Call, _request: dict[str, Any]) -> dict[str, Any]:
         "SendingEnabled": account.paused is None,
         "SuppressionAttributes": {"SuppressedReasons": list(account.suppressed_reasons)},
     }
+
+
+async def _enforcement(call: Call, account: Account) -> str:
+    """SES's word: under review (PROBATION) is an account that is surely over the first threshold of a rate."""
+    if is_enforced(account):
+        return "SHUTDOWN"
+    for rate in (Advice.BOUNCE, Advice.COMPLAINT):
+        advice = await call.service.store.get(Recommendation, call.account, rate.value)
+        if advice is not None and advice.high and advice.fixed_at is None:
+            return "PROBATION"
+    return "HEALTHY"
 
 
 async def put_account_sending_attributes(call: Call, request: dict[str, Any]) -> dict[str, Any]:

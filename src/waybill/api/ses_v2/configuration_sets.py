@@ -9,6 +9,7 @@ from waybill.api.configuration_set import (
     create_configuration_set,
     delete_configuration_set,
     find_configuration_set,
+    set_sending_of_set,
 )
 from waybill.api.paging import Range, list_page, open_page
 from waybill.api.resource_tags import read_tags, tag_list
@@ -74,7 +75,8 @@ async def delete(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 async def put_sending_options(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Raises: SesError."""
-    return await _put(call, request, "SendingOptions")
+    await set_sending_of_set(call, request["ConfigurationSetName"], enabled=bool(request.get("SendingEnabled")))
+    return {}
 
 
 async def put_suppression_options(call: Call, request: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from waybill.store.sqlite.counting import check_limits, count_global_suppression
 from waybill.store.sqlite.fresh import Fresh
 from waybill.store.sqlite.recording import Occasion, record
 from waybill.store.sqlite.rows import plain
+from waybill.store.sqlite.standing import count_suppressed
 from waybill.store.sqlite.writer import Transaction
 
 Accepted: TypeAlias = tuple[Delivery, ...] | LimitReached | ValueError
@@ -175,3 +176,4 @@ def _count(transaction: Transaction, acceptance: Acceptance) -> None:
     for event in acceptance.events:
         if isinstance(event.fact, Suppressed) and event.fact.entry.account == GLOBAL:
             count_global_suppression(transaction, account, at)
+            count_suppressed(transaction, acceptance.message, event.recipient or "")

@@ -11,7 +11,7 @@ from waybill.model.message import OPEN_STATUSES, Delivery, Message, Status
 from waybill.store.codec import decode_message
 from waybill.store.protocol import DomainHistory, Found, Ledger, Search, StoreHealth
 from waybill.store.sqlite.counting import statuses
-from waybill.store.sqlite.rows import DELIVERY, DELIVERY_WIDTH, EVENT, OPEN, delivery_of, event_of
+from waybill.store.sqlite.rows import DELIVERY, DELIVERY_WIDTH, EVENT, OPEN, delivery_of, elsewhere, event_of
 from waybill.store.sqlite.suppressions import suppressed
 
 # The conditions of the partial indexes, word for word: without them SQLite does not use the index.
@@ -96,11 +96,15 @@ def _conditions(search: Search, leads: str) -> list[_Condition]:
         if not search.sender.startswith("@"):
             given.append((f"{plus}m.sender = ?", (comparable(search.sender),)))
     if search.status is not None:
-        given.append(("d.status = ?", (search.status,)))
-        if search.status in OPEN_STATUSES:
-            given.append((f"d.{OPEN}", ()))
-        elif search.status is not Status.DELIVERED:
-            given.append((_TROUBLE, ()))
+        if search.status in OPEN_STATUSES:  # in the queue, or with Amazon SES: an index for each
+            each = (
+                f"SELECT d.id FROM deliveries d WHERE {index} AND d.status = ?" for index in (f"d.{OPEN}", _TROUBLE)
+            )
+            given.append((f"d.id IN ({' UNION ALL '.join(each)})", (search.status, elsewhere(search.status))))
+        else:
+            given.append(("d.status = ?", (search.status,)))
+            if search.status is not Status.DELIVERED:
+                given.append((_TROUBLE, ()))
     if search.cause is not None:
         given.append(("d.cause = ?", (search.cause,)))
         if search.cause is not Cause.ACCEPTED_BY_RECEIVER:
@@ -171,9 +175,10 @@ def _last_arrival(condition: str) -> str:
 
 def health(connection: sqlite3.Connection) -> StoreHealth:
     """The store's figures."""
-    events, notices, queued_at, notice_at = connection.execute(
+    events, notices, queued_at, notice_at, event_at = connection.execute(
         "SELECT (SELECT ifnull(max(id), 0) FROM events), (SELECT count(*) FROM notices),"
-        f" (SELECT min(accepted_at) FROM deliveries WHERE {OPEN}), (SELECT min(at) FROM notices)"
+        f" (SELECT min(accepted_at) FROM deliveries WHERE {OPEN}), (SELECT min(at) FROM notices),"
+        " (SELECT at FROM events ORDER BY id DESC LIMIT 1)"
     ).fetchall()[0]
     pages, size = (connection.execute(f"PRAGMA {name}").fetchall()[0][0] for name in ("page_count", "page_size"))
     return StoreHealth(
@@ -183,4 +188,5 @@ def health(connection: sqlite3.Connection) -> StoreHealth:
         oldest_queued_at=queued_at,
         oldest_notice_at=notice_at,
         bytes=pages * size,
+        newest_event_at=event_at,
     )

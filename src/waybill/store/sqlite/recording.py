@@ -13,7 +13,7 @@ from waybill.model.message import Message
 from waybill.model.resource import ConfigurationSet, EventDestination, FeedbackTopics, Identity
 from waybill.store.announce import LEGACY, Audience, notices_for
 from waybill.store.codec import encode
-from waybill.store.protocol import NewNotice, Notice
+from waybill.store.protocol import NewNotice, NotFound, Notice
 from waybill.store.sqlite.bulk import Row, insert
 from waybill.store.sqlite.fresh import Fresh
 from waybill.store.sqlite.resources import read_body
@@ -86,6 +86,22 @@ def record(
     insert(transaction, "events", "id, message, recipient, at, kind, fact", rows)
     insert(transaction, "notices", _NOTICE, notices)
     return first_ids
+
+
+def append(transaction: Transaction, message_id: str, events: Sequence[NewEvent], *, file_events: bool) -> None:
+    """Writes events about a message that leave its deliveries as they are. Raises: NotFound."""
+    rows = transaction.execute(
+        "SELECT m.number, m.configuration_set, m.identity, (SELECT account FROM deliveries WHERE message = m.number LIMIT 1)"
+        " FROM messages m WHERE m.id = ?",
+        (message_id,),
+    )
+    if not rows:
+        raise NotFound(f"no message {message_id}")
+    number, configuration_set, identity, account = rows[0]
+    occasion = Occasion(
+        number=number, account=account or "", configuration_set=configuration_set, identity=identity, events=events
+    )
+    record(transaction, [occasion], file_events=file_events)
 
 
 _NOTICE = "id, kind, account, target, at, next_at, attempts, event, body, headers, lease_owner, lease_until"

@@ -32,6 +32,15 @@ NEVER: Instant = 1 << 62
 """``next_at`` of what waits until somebody releases it, or until it expires: it is later than every other."""
 
 
+_ELSEWHERE = {Status.QUEUED: "elsewhere_queued", Status.DELAYED: "elsewhere_delayed"}
+_STATUSES = {**{status.value: status for status in Status}, **{word: status for status, word in _ELSEWHERE.items()}}
+
+
+def elsewhere(status: Status) -> str:
+    """The word for a delivery that is not Waybill's to make: where it is open, the queue's indexes do not hold it."""
+    return _ELSEWHERE.get(status, status.value)
+
+
 def plain(word: StrEnum | None) -> str | None:
     """The word as sqlite3 binds it fastest: a subclass of str costs it a search for adapters."""
     return None if word is None else word.value
@@ -44,7 +53,7 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
         message_id=row[1],
         account=row[2],
         recipient=row[3],
-        status=Status(row[4]),
+        status=_STATUSES[row[4]],
         cause=Cause(row[5]) if row[5] else None,
         underlying_cause=Cause(row[6]) if row[6] else None,
         attempts=row[7],

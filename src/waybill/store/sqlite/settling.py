@@ -12,6 +12,7 @@ import msgspec
 from waybill.model.clock import Instant
 from waybill.model.message import OPEN_STATUSES, Status
 from waybill.store.protocol import LeaseLost, NotFound, Settlement
+from waybill.store.sqlite import standing
 from waybill.store.sqlite.bulk import Row, statement
 from waybill.store.sqlite.counting import count_attempt_from, count_move
 from waybill.store.sqlite.fresh import Fresh
@@ -38,6 +39,7 @@ class _Standing(msgspec.Struct, frozen=True, array_like=True):
     lease_until: Instant | None
     configuration_set: str | None
     identity: str | None
+    sender_domain: str
 
 
 _standings = msgspec.json.Decoder(list[_Standing])
@@ -88,6 +90,7 @@ def _settle(
     first_ids = record(transaction, occasions, file_events=file_events, fresh=fresh)
     for change, first_id in zip(changes, first_ids, strict=True):
         _follow(transaction, change, first_id if change.settlement.events else None)
+    standing.count(transaction, [_moved(change) for change in changes])
     _delete_contents(transaction, changes)
     return results
 
@@ -95,7 +98,7 @@ def _settle(
 def _read(transaction: Transaction, delivery_ids: Sequence[int]) -> dict[int, _Standing]:
     rows = transaction.execute(
         "SELECT json_group_array(json_array(d.id, d.message, d.account, d.status, d.attempts, d.next_at, d.updated_at,"
-        " d.lease_owner, d.lease_until, m.configuration_set, m.identity))"
+        " d.lease_owner, d.lease_until, m.configuration_set, m.identity, m.sender_domain))"
         " FROM json_each(?) CROSS JOIN deliveries d ON d.id = value JOIN messages m ON m.number = d.message",
         (json.dumps(delivery_ids),),
     )
@@ -157,6 +160,20 @@ def _occasion(change: _Change, fresh: Fresh | None) -> Occasion:
         events=change.settlement.events,
         message=None if fresh is None else fresh.message(before.message),
         worker=change.settlement.lease_owner,
+    )
+
+
+def _moved(change: _Change) -> standing.Moved:
+    settlement, before = change.settlement, change.before
+    return standing.Moved(
+        settlement=settlement,
+        before=before.status,
+        first=before.attempts == 0 and bool(settlement.attempts),
+        message=before.message,
+        account=before.account,
+        identity=before.identity or before.sender_domain,
+        configuration_set=before.configuration_set,
+        at=change.at,
     )
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from waybill.model.cause import Cause
 from waybill.model.clock import DAY, MINUTE, SECOND, Clock, Instant
-from waybill.model.event import Held
+from waybill.model.event import Held, NewEvent
 from waybill.model.message import Delivery
 from waybill.model.suppression import Reason, Suppression
 from waybill.store.codec import R, decode_resource, encode_resource
+from waybill.store.elsewhere import Reported, TakenIn
 from waybill.store.observed import KeptReport, UnknownReply
 from waybill.store.protocol import (
     Acceptance,
@@ -35,7 +36,9 @@ from waybill.store.seal import Seal
 from waybill.store.sqlite import (
     accepting,
     claiming,
+    compartments,
     counting,
+    elsewhere,
     observing,
     outbox,
     queueing,
@@ -49,6 +52,7 @@ from waybill.store.sqlite.backup import back_up
 from waybill.store.sqlite.fresh import Fresh
 from waybill.store.sqlite.generation import Generation
 from waybill.store.sqlite.readers import Readers
+from waybill.store.sqlite.standing import fold
 from waybill.store.sqlite.writer import Transaction, Writer
 
 _REMEMBERED = 4096
@@ -87,9 +91,16 @@ class SqliteStore:
         self._clock = clock
         self._file_events = file_events
         self._fresh = Fresh(clock)
+        self.standing = compartments.SqliteStanding(writer, readers)
         self._pruned_at: Instant = 0
         self._pruned_days_at: Instant = 0
         self._remembered: dict[tuple[type[Any], str, str], _Remembered] = {}
+        self.incidents = compartments.SqliteIncidents(writer, readers)
+        self.health_history = compartments.SqliteHealthHistory(writer, readers)
+        self.walks = compartments.SqliteWalks(writer)
+        self.authentications = compartments.SqliteAuthentications(writer, readers)
+        self.examinations = compartments.SqliteExaminations(writer, readers)
+        self.likenesses = compartments.SqliteLikenesses(readers)
 
     async def close(self) -> None:
         await self._writer.close()
@@ -217,6 +228,7 @@ class SqliteStore:
             self._pruned_at = at
         if at >= self._pruned_days_at + DAY:
             counting.prune_days(transaction, at)
+            fold(transaction, at)
             self._pruned_days_at = at
         return accepting.accept(transaction, acceptances, file_events=self._file_events, fresh=self._fresh)
 
@@ -254,6 +266,12 @@ class SqliteStore:
 
     def _settle(self, transaction: Transaction, settlements: list[Settlement]) -> list[settling.Settled]:
         return settling.settle(transaction, settlements, file_events=self._file_events, fresh=self._fresh)
+
+    async def append(self, message_id: str, events: Sequence[NewEvent]) -> None:
+        file_events = self._file_events
+        await self._writer.write(
+            lambda transaction: recording.append(transaction, message_id, events, file_events=file_events)
+        )
 
     async def delivery(self, delivery_id: int) -> Delivery | None:
         return self._readers.look_up(lambda connection: claiming.read_delivery(connection, delivery_id))
@@ -335,6 +353,9 @@ class SqliteStore:
 
     async def backup(self, path: str) -> None:
         await asyncio.to_thread(back_up, self._readers.path, Path(path))
+
+    async def take_in(self, reports: Sequence[Reported]) -> TakenIn:
+        return await self._writer.write(lambda transaction: elsewhere.take_in(transaction, reports))
 
     # the outbox
 
