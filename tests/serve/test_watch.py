@@ -35,6 +35,14 @@ def watch(clock: SteppingClock) -> Watch:
     return Watch(clock)
 
 
+def test_nothing_is_said_to_work_that_nobody_has_tried(watch: Watch) -> None:
+    """At the beginning no name was looked up and no server was asked: all that is known is that no trouble was seen."""
+    assert "no trouble seen since this worker began" == watch.parts["resolver"].evidence
+    watch("resolver", "no answer")
+    watch("resolver", None)
+    assert "it answers" == watch.parts["resolver"].evidence
+
+
 def test_since_is_when_the_state_changed(watch: Watch, clock: SteppingClock, caplog: pytest.LogCaptureFixture) -> None:
     """New evidence of the same trouble is the same trouble; the log tells its beginning and its end."""
     caplog.set_level(logging.INFO)

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waybill.lab.dns import LabDns
+from waybill.model.standing import ListingState
 from waybill.net.resolver import Resolver
-from waybill.standing.blocklists import Blocklist, Listing, ListingState, blocklists, look_up
+from waybill.standing.blocklists import Blocklist, Listing, blocklists, look_up
 
 ZEN = next(zone for zone in blocklists() if zone.id == "spamhaus-zen")
 BARRACUDA = next(zone for zone in blocklists() if zone.id == "barracuda")

@@ -96,6 +96,19 @@ async def test_what_comes_home_counts_where_the_message_went_from(store: Store) 
     assert "google" == day.provider
 
 
+async def test_what_comes_home_late_counts_with_the_mail_it_is_about(store: Store) -> None:
+    """Complaints about a big mailing two days ago are no share of the little that was sent since."""
+    for status, cause, kind, fact in (
+        (Status.BOUNCED, Cause.USER_UNKNOWN, EventKind.BOUNCE_RECEIVED, _bounce()),
+        (Status.COMPLAINED, Cause.COMPLAINT, EventKind.COMPLAINED, _complaint()),
+    ):
+        delivery = await delivered(store)
+        event = new_event(kind, START + 2 * DAY, fact, delivery.recipient)
+        await store.settle(Settlement(delivery_id=delivery.id, status=status, cause=cause, events=(event,)))
+    assert [] == await store.standing.tallies((START + DAY,))
+    assert Figures(sent=2, delivered=2, permanent=1, hard=1, complaints=1) == await figures_of(store)
+
+
 async def test_a_complaint_about_what_bounced_counts_all_the_same(store: Store) -> None:
     """Its delivery stays bounced, and somebody did complain."""
     delivery = await delivered(store)

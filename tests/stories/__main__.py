@@ -7,7 +7,20 @@ from collections import Counter
 from tests.stories.play import Told, all_stories, play
 from waybill.model.cause import Cause
 
-MEASURES = ("status", "cause", "underlying_cause", "branch", "scope", "responder", "permanent", "remedy", "suppressed")
+MEASURES = (
+    "status",
+    "cause",
+    "underlying_cause",
+    "branch",
+    "scope",
+    "responder",
+    "permanent",
+    "remedy",
+    "act",
+    "suppressed",
+)
+
+_NAMES = {"remedy": "who must act", "act": "what to do"}
 
 
 def report(told: list[Told]) -> str:
@@ -17,7 +30,9 @@ def report(told: list[Told]) -> str:
     for measure in MEASURES:
         asked = [one for one in told if measure == "status" or measure in one.story.expected]
         right = sum(measure not in one.wrong for one in asked)
-        lines.append(f"  {measure.replace('_', ' '):18} {right:4} of {len(asked):3}  {right / max(1, len(asked)):7.1%}")
+        lines.append(
+            f"  {_NAMES.get(measure, measure.replace('_', ' ')):18} {right:4} of {len(asked):3}  {right / max(1, len(asked)):7.1%}"
+        )
     causes = Counter(one.said.get("cause") for one in told)
     unknown = causes[Cause.UNDETERMINED.value] - sum(one.story.expected["cause"] == Cause.UNDETERMINED for one in told)
     lines.append(f"  unknown where an expert knows: {unknown} of {len(told)} ({unknown / len(told):.1%})")

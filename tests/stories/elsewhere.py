@@ -63,7 +63,12 @@ def amazon_stories() -> list[Story]:
             events.bounce,
             {"kind": "Transient", "words": events.EXPIRED},
             "bounced",
-            expect(Cause.DELIVERY_EXPIRED, underlying_cause="dns_failure"),
+            expect(
+                Cause.DELIVERY_EXPIRED,
+                underlying_cause="dns_failure",
+                remedy="sender",
+                act="Send the message again, later",
+            ),
         ),
         (
             "Amazon SES: delivered",

@@ -80,6 +80,9 @@ def _ask(world: World, story: Story, key: str) -> Told:
 def _found(installation: Installation, story: Story, said: dict[str, Any], word: str) -> Any:
     if word == "remedy":
         return said["remedies"][0]["who"] if said["remedies"] else "nobody"
+    if word == "act":
+        told = " ".join(f"{remedy['text']} {remedy['command'] or ''}" for remedy in said["remedies"])
+        return story.expected["act"] if story.expected["act"] in told else told
     if word == "suppressed":
         listed = installation.json("suppression", "list") + installation.json("suppression", "list", "--global")
         return story.recipient in json.dumps(listed)

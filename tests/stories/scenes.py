@@ -265,27 +265,28 @@ def delivery_stories() -> list[Story]:
 def account_stories() -> list[Story]:
     """Requests that get an error and no id."""
     ours = {"scope": "account", "responder": "waybill"}
-    refused = [
+    by_sender = {"remedy": "sender", "act": "SendingEnabled true"}
+    refused: list[tuple[str, Send, Cause, dict[str, str]]] = [
         (
             "The sender is not verified",
             lambda world, to: _refused(world.services[STRICT], to),
             Cause.IDENTITY_NOT_VERIFIED,
-            True,
+            {},
         ),
-        ("The custom MAIL FROM domain has no MX", _mail_from, Cause.MAIL_FROM_NOT_VERIFIED, True),
-        ("The operator has paused the account", _paused_account, Cause.SENDING_PAUSED, False),
-        ("The configuration set is paused", _paused_set, Cause.SENDING_PAUSED, False),
+        ("The custom MAIL FROM domain has no MX", _mail_from, Cause.MAIL_FROM_NOT_VERIFIED, {}),
+        ("The operator has paused the account", _paused_account, Cause.SENDING_PAUSED, {}),
+        ("The configuration set is paused", _paused_set, Cause.SENDING_PAUSED, by_sender),
         (
             "The 24-hour quota is used up",
             _limited(302, lambda account: replace(account, max_24_hour_send=1)),
             Cause.QUOTA_EXCEEDED,
-            False,
+            {},
         ),
         (
             "The sending rate is used up",
             _limited(303, lambda account: replace(account, max_send_rate=0.001)),
             Cause.SENDING_RATE_EXCEEDED,
-            False,
+            {},
         ),
     ]
     return [
@@ -294,10 +295,10 @@ def account_stories() -> list[Story]:
             send=send,
             recipient=f"refused{number}@{GOOD}",
             status="refused",
-            expected=expect(cause, **ours),
+            expected=expect(cause, **ours, **more),
             where=STRICT if cause in {Cause.IDENTITY_NOT_VERIFIED, Cause.MAIL_FROM_NOT_VERIFIED} else OPEN,
         )
-        for number, (name, send, cause, _) in enumerate(refused)
+        for number, (name, send, cause, more) in enumerate(refused)
     ]
 
 

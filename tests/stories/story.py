@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.stories.acts import ACTS
 from waybill.lab.script import AfterEffect, Rule
 from waybill.model.cause import CATALOGUE, Cause
 from waybill.model.outcome import Stage
@@ -17,7 +18,7 @@ RECEIVERS = Path(__file__).with_name("receivers.toml")
 OPEN, STRICT, CUT_OFF, LOST, DISOWNED = "open", "strict", "cut-off", "lost", "disowned"
 """The services: one takes every sender, one verified identities only, one has lost its address, one its machine an hour ago, and one has a
 provider that disowns its own mailboxes."""
-ASKED = ("cause", "underlying_cause", "branch", "scope", "responder", "permanent", "remedy", "suppressed")
+ASKED = ("cause", "underlying_cause", "branch", "scope", "responder", "permanent", "remedy", "act", "suppressed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,9 @@ class Story:
     def __post_init__(self) -> None:
         unknown = set(self.expected) - set(ASKED)
         assert not unknown, f"{self.name}: {unknown}"
-        assert self.expected["cause"] in set(Cause), self.name
+        who, act = ACTS[Cause(self.expected["cause"])]
+        self.expected.setdefault("remedy", who)
+        self.expected.setdefault("act", act)
 
 
 def receiver_stories() -> list[Story]:

@@ -204,6 +204,15 @@ STORIES: dict[str, Story] = {
     "template_syntax_error": Story(told=(events.rendering_failure("Missing closing tag"),)),
     "template_limit_exceeded": Story(told=(events.rendering_failure("The result exceeds the maximum size"),)),
     "complaint": Story(told=(events.complaint(), events.delivery()), after=2 * DAY),
+    "complaint-of-several": Story(
+        told=(
+            events.complaint(complainedRecipients=[{"emailAddress": events.TO}, {"emailAddress": "li@mail.example"}]),
+        ),
+        after=2 * DAY,
+    ),
+    "accepted_by_receiver-no-spam": Story(
+        told=(events.delivery(), events.complaint(complaintFeedbackType="not-spam")), after=2 * DAY
+    ),
     "complaint-alone": Story(told=(events.complaint(complaintFeedbackType="fraud"),), after=2 * DAY),
     "user_unknown-simulator": Story(
         told=(

@@ -243,6 +243,8 @@ async def test_a_store_that_cannot_be_reached_asks_for_patience(scene: Scene) ->
         ("https://sns.us-east-1.amazonaws.com@evil.example/x.pem", False),
         ("https://evil.example/sns.us-east-1.amazonaws.com", False),
         ("https://s3.us-east-1.amazonaws.com/sns.pem", False),
+        ("https://sns.us-east-1.amazonaws.com/?Action=ListTopics&x=.pem", False),
+        ("https://sns.us-east-1.amazonaws.com/x.pem#y.pem", False),
         ("https://sns.us-east-1.amazonaws.com.evil.example/x.pem", False),
         ("https://sns.us-east-1.amazonaws.com\n.evil.example/x.pem", False),
         ("https://[::1", False),

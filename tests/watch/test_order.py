@@ -38,6 +38,7 @@ TOLD: tuple[dict[str, Any], ...] = (
     events.rendering_failure("Attribute 'x' is not present in the rendering data."),
     events.reject(),
     events.subscription(),
+    events.delivery() | {"mail": events.mail(sendingAccountId=None, sourceArn=None)},
     events.bounce() | {"mail": events.mail(destination=[events.TO, "second@mail.example"])},
     events.send(messageId=OTHER, sendingAccountId="210987654321"),
     events.bounce() | {"mail": events.mail(messageId=OTHER, sendingAccountId="210987654321")},
@@ -130,6 +131,16 @@ async def test_the_last_delay_stands_behind_an_expiry_that_says_nothing(store: S
     await store.take_in([read_report(one) for one in told])
     (found,) = await store.find(Search(recipient=events.TO))
     assert (Cause.DELIVERY_EXPIRED, Cause.MAILBOX_FULL) == (found.delivery.cause, found.delivery.underlying_cause)
+
+
+async def test_a_report_that_names_no_account_joins_the_one_that_does(store: Store) -> None:
+    """A notification that somebody has cut down to what matters is about the same message, whichever comes first."""
+    short = events.mail(sendingAccountId=None, sourceArn=None)
+    for told in ([events.bounce() | {"mail": short}, events.send()], [events.delivery() | {"mail": short}]):
+        assert () == (await store.take_in([read_report(one) for one in told])).not_theirs
+    (found,) = await store.find(Search(recipient=events.TO))
+    assert (events.ACCOUNT,) * 2 == (found.message.account, found.delivery.account)
+    assert Status.BOUNCED is found.delivery.status
 
 
 async def test_a_message_of_another_account_is_left_out(store: Store) -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from tests.shared_data import SHARED
 from tests.watch import events
-from waybill.model.amazon import AmazonEvent, AmazonReported, status_of
+from waybill.model.amazon import UNKNOWN_ACCOUNT, AmazonEvent, AmazonReported, fate_of, status_of
 from waybill.model.cause import Cause, Responder, Scope
 from waybill.model.message import Source, Status
 from waybill.store.elsewhere import Reported
-from waybill.watch.read import UNKNOWN_ACCOUNT, read_report
+from waybill.watch.read import read_report
 from waybill.watch.ses_event import BadEvent
 from waybill.watch.stream import Fault, read_stream
 
@@ -192,6 +192,39 @@ def test_an_event_without_anybody_is_a_fault() -> None:
     document = events.complaint(complainedRecipients=[]) | {"mail": events.mail(destination=[])}
     with pytest.raises(BadEvent, match="names no recipient"):
         read_report(document)
+
+
+def test_of_several_who_may_have_complained_it_is_only_possible() -> None:
+    """SES names everybody at the domain that the complaint came from: one of them it was."""
+    two = [{"emailAddress": events.TO}, {"emailAddress": "li@mail.example"}]
+    facts = [one.fact for one in read_report(events.complaint(complainedRecipients=two)).events]
+    assert [("possible", "2")] * 2 == [(one.confidence, one.detail["candidates"]) for one in facts]  # type: ignore[union-attr,index]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause", "status"),
+    [
+        ("not-spam", Cause.ACCEPTED_BY_RECEIVER, Status.DELIVERED),
+        ("auth-failure", None, Status.QUEUED),
+        ("abuse", Cause.COMPLAINT, Status.COMPLAINED),
+        (None, Cause.COMPLAINT, Status.COMPLAINED),
+    ],
+)
+def test_not_every_feedback_report_is_a_complaint(kind: str | None, cause: Cause | None, status: Status) -> None:
+    """Who says that it is no spam has not complained, and a failed check is nobody's word (RFC 6591)."""
+    (event,) = read_report(events.complaint(complaintFeedbackType=kind)).events
+    assert isinstance(event.fact, AmazonReported)
+    assert (cause, status) == (event.fact.cause, status_of(event.fact))
+
+
+def test_a_bounce_weighs_more_than_a_complaint_that_may_be_another_ones() -> None:
+    """Who never got it has not complained."""
+    two = [{"emailAddress": events.TO}, {"emailAddress": "li@mail.example"}]
+    perhaps = read_report(events.complaint(complainedRecipients=two)).events[0]
+    told = [perhaps, *read_report(events.bounce()).events, *read_report(events.delivery()).events]
+    facts = [(one.at, one.fact) for one in told if isinstance(one.fact, AmazonReported)]
+    assert Status.BOUNCED is fate_of(0, facts).status
+    assert Status.COMPLAINED is fate_of(0, [facts[0], facts[2]]).status
 
 
 @pytest.mark.parametrize("path", EVENT_FILES, ids=lambda path: path.stem)

@@ -64,6 +64,20 @@ def test_what_is_wrong_does_not_stop_the_rest() -> None:
     assert ["Bounce", "fault 2", "fault 3", "fault 4", "fault 5", "Delivery"] == told(content)
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        [ONE, {"a": 1}, TWO],
+        {"Messages": [{"Body": json.dumps(ONE)}, {"Body": "hello"}, {"Body": json.dumps(TWO)}]},
+        {"Records": [{"body": json.dumps(ONE)}, {"body": "[1]"}, {"body": json.dumps(TWO)}]},
+    ],
+    ids=["array", "SQS", "Lambda"],
+)
+def test_what_is_wrong_in_a_list_does_not_stop_the_rest_of_it(document: Any) -> None:
+    """One bad record among those of a batch costs no other."""
+    assert ["Bounce", "fault 1", "Delivery"] == told(text(document))
+
+
 def test_a_document_that_is_cut_off_is_one_fault() -> None:
     """However many lines of it there are."""
     pretty = json.dumps(ONE, indent=2).encode()

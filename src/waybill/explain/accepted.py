@@ -181,6 +181,11 @@ def _remedies(case: Case) -> tuple[Remedy, ...]:
             who=Who.RECIPIENT, text=f"Search all folders{about}: a rule or another program may have moved it."
         )
     ask = to_recipient_admin(case, f"Ask the administrator of {case.domain} what became of it.")
+    if case.cause is Cause.DELAYED_AFTER_ACCEPTANCE:  # in no folder yet, or late in the right one
+        held_up = to_recipient_admin(
+            case, f"Ask the administrator of {case.domain} what holds it up, or did, behind that server."
+        )
+        return (held_up, operator("The whole conversation, as proof that it was handed over.", see_events(case)))
     return (
         *_ask_before(case),
         *(copy_remedies(case) or (look,)),

@@ -8,6 +8,7 @@ from waybill.explain.amazon_hypotheses import hypotheses_of
 from waybill.explain.amazon_remedies import remedies_of
 from waybill.explain.amazon_words import (
     LATE,
+    called_no_spam,
     clause_of,
     first_seen,
     headline,
@@ -185,6 +186,9 @@ def _automatic(case: Case, event: Event | None) -> list[Evidence]:
 def _known(case: Case, event: Event | None) -> list[Evidence]:
     if event is None or case.delivery.status is not Status.DELIVERED:
         return []
+    wanted = called_no_spam(case)
+    if wanted is not None:
+        return [] if wanted is event else [_report(case, wanted)]
     seen = first_seen(case)
     if seen is not None:
         fact = report_of(seen)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 from waybill.explain.amazon_commands import GET_ACCOUNT, GET_IDENTITY, GET_SUPPRESSED, asked, aws, look, region_of
-from waybill.explain.amazon_words import LATE, first_seen, is_off_list, is_switched_off, reported
+from waybill.explain.amazon_words import LATE, called_no_spam, first_seen, is_off_list, is_switched_off, reported
 from waybill.explain.case import Case
 from waybill.explain.commands import command
 from waybill.explain.near import near_domain
@@ -97,6 +97,8 @@ def _when_silent(case: Case) -> tuple[Remedy, ...]:
 
 
 def _when_delivered(case: Case, fact: AmazonReported) -> tuple[Remedy, ...]:
+    if called_no_spam(case) is not None:
+        return (Remedy(who=Who.NOBODY, text="Nothing: it has arrived, and is wanted."),)
     seen = first_seen(case)
     if seen is not None and isinstance(seen.fact, AmazonReported) and not seen.fact.detail.get("by_a_machine"):
         return (Remedy(who=Who.NOBODY, text="Nothing: it has arrived."),)
@@ -238,11 +240,11 @@ def _of_amazon(case: Case, fact: AmazonReported) -> tuple[Remedy, ...]:  # noqa:
     return (Remedy(who=Who.NOBODY, text=text),)
 
 
-def _complained(case: Case, fact: AmazonReported) -> tuple[Remedy, ...]:  # noqa: ARG001 - one signature for all
+def _complained(case: Case, fact: AmazonReported) -> tuple[Remedy, ...]:
+    look_at = "Look at how the address was collected, and how easy it is to unsubscribe."
+    known = "candidates" not in fact.detail
     return (
-        sender(
-            "Do not write to this person again. Look at how the address was collected, and how easy it is to unsubscribe."
-        ),
+        sender(f"{'Do not write to this person again. ' if known else ''}{look_at}"),
         sender("Whether the address is on your account's suppression list since then:", look(case, GET_SUPPRESSED)),
     )
 

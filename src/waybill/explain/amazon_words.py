@@ -37,9 +37,8 @@ _WORDLESS = {
 """What SES's types of delay mean (SES Developer Guide, "DeliveryDelay object"), where no words of the receiver come with them."""
 
 _COMPLAINTS = {
-    "fraud": "the recipient reported it as fraud",
-    "virus": "the recipient reported that it carries a virus",
-    "not-spam": "the recipient reported that it is not spam",
+    "fraud": "reported it as fraud",
+    "virus": "reported that it carries a virus",
 }
 
 
@@ -121,10 +120,15 @@ def _malware(case: Case, at: Instant, fact: AmazonReported) -> str:  # noqa: ARG
 
 
 def _complained(case: Case, at: Instant, fact: AmazonReported) -> str:
-    complained = _COMPLAINTS.get(fact.kind or "", "the recipient marked it as spam")
+    complained = _COMPLAINTS.get(fact.kind or "", "marked it as spam")
     taken = reported(case, AmazonEvent.DELIVERY)
     after = f", {span(max(0, at - taken.at))} after it was taken" if taken is not None else ""
-    return f"delivered, and then {complained}{after}."
+    several = fact.detail.get("candidates")
+    if several is not None:
+        return (
+            f"delivered, and then one of {several} recipients {complained}{after}; which one, nobody tells Amazon SES."
+        )
+    return f"delivered, and then the recipient {complained}{after}."
 
 
 def _rendering(case: Case, at: Instant, fact: AmazonReported) -> str:  # noqa: ARG001 - one signature for all
@@ -161,6 +165,9 @@ def _delivered(case: Case, at: Instant, fact: AmazonReported) -> str:  # noqa: A
     late = last_delay(case)
     if late is not None and isinstance(late.fact, AmazonReported) and late.fact.cause is not None:
         held = f" What held it up: {clause_of(case, late.fact.cause, late.fact)}."
+    wanted = called_no_spam(case)
+    if wanted is not None:
+        return f"delivered, and the recipient reported at {clock(wanted.at)} that it is not spam.{held}"
     if seen is not None:
         assert isinstance(seen.fact, AmazonReported)
         how = "opened" if seen.fact.type is AmazonEvent.OPEN else "a link in it followed"
@@ -215,9 +222,7 @@ def _nothing_since(case: Case) -> str:
             f"taken by Amazon SES {since} ago, and no word of its fate since. SES tries for 14 hours at most, so its "
             f"last event was never sent here, or was lost on the way.{off}"
         )
-    return (
-        f"with Amazon SES for {since}, which has reported nothing more yet.{off or ' Nothing has gone wrong so far.'}"
-    )
+    return f"with Amazon SES for {since}, which has reported nothing more yet.{off or ' No failure has been reported so far.'}"
 
 
 def reported(case: Case, kind: AmazonEvent) -> Event | None:
@@ -229,6 +234,19 @@ def reported(case: Case, kind: AmazonEvent) -> Event | None:
 def last_delay(case: Case) -> Event | None:
     """The newest DeliveryDelay."""
     return reported(case, AmazonEvent.DELIVERY_DELAY)
+
+
+def called_no_spam(case: Case) -> Event | None:
+    """The recipient's word that it is no spam, where nobody else can have said it."""
+    found = [
+        one
+        for one in case.events
+        if isinstance(one.fact, AmazonReported)
+        and one.fact.is_no_complaint
+        and one.fact.kind == "not-spam"
+        and "candidates" not in one.fact.detail
+    ]
+    return found[-1] if found else None
 
 
 def first_seen(case: Case) -> Event | None:

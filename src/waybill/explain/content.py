@@ -13,6 +13,7 @@ from waybill.model.clock import DAY
 from waybill.model.content import ContentExamined, Finding, Severity
 from waybill.model.event import Event
 from waybill.model.message import Status
+from waybill.model.outcome import Stage
 from waybill.model.simulator import is_simulated
 
 SHOWN = 5
@@ -25,6 +26,7 @@ _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 _NAMES = {"waybill": "Waybill", "rspamd": "Rspamd", "spamassassin": "SpamAssassin"}
 _TAKEN_FOR_SPAM = frozenset({"reject", "add header", "rewrite subject"})  # Rspamd's actions
 _UNSUBSCRIBING = "unsubscribe"
+_SIZE = "size"
 
 ABOUT_CONTENT = frozenset(
     {
@@ -53,6 +55,11 @@ def with_risks(case: Case, telling: Telling) -> Telling:
         return replace(telling, evidence=(*telling.evidence, *_found(case), *_unknown_here(case), *_not_seen(case)))
     if not {case.cause, case.underlying_cause} & ABOUT_CONTENT or case.last_attempt is None:
         return telling
+    if (
+        case.last_attempt.outcome.stage is not Stage.MESSAGE
+    ):  # the receiver had not seen it: of all this it knew the size
+        too_large = Cause.MESSAGE_TOO_LARGE in {case.cause, case.underlying_cause}
+        return replace(telling, evidence=(*telling.evidence, *_found(case, only=_SIZE))) if too_large else telling
     risks = _found(case)
     text = "Settle what stands under Risks, from the first on, and send it to an address of your own there before the rest."
     settle = (sender(text),) if risks else ()

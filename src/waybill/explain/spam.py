@@ -1,6 +1,6 @@
 """Branch 4: spam placement, authentication, reputation, complaints."""
 
-from waybill.explain.authentication import summary
+from waybill.explain.authentication import dmarc_result, summary
 from waybill.explain.case import Case
 from waybill.explain.commands import see_events, take_off_list
 from waybill.explain.evidence import attempt_evidence
@@ -8,10 +8,14 @@ from waybill.explain.record import BranchFinding, Evidence, Remedy, Telling, Ver
 from waybill.explain.remedies import sender, with_simulator_note
 from waybill.explain.said import clause, said_in_attempt, sentence
 from waybill.explain.words import quoted, span
+from waybill.model.authentication import DmarcResult
 from waybill.model.cause import CATALOGUE, Branch, Cause, Responder, Scope
 from waybill.model.event import Attempted, Complained, EventKind, MalwareFound
 from waybill.model.message import Status
 from waybill.model.simulator import is_simulated
+
+_UNNAMED = frozenset({Cause.POLICY_REJECTED, Cause.UNDETERMINED})
+"""Refusals that leave open what they are for."""
 
 _COMPLAINTS = {
     None: "the recipient marked it as spam",
@@ -42,6 +46,9 @@ def find(case: Case) -> BranchFinding:
     if attempt is None or attempt.outcome.responder is not Responder.REMOTE:
         return BranchFinding(verdict=Verdict.NOT_APPLICABLE, text="No receiver has judged the message.")
     text = "The receiver's answer does not speak of spam, authentication or reputation."
+    if case.cause in _UNNAMED and dmarc_result(case) is DmarcResult.FAIL:
+        text = f"{text} DMARC failed when it was sent, which may be behind it all the same."
+        return BranchFinding(verdict=Verdict.UNKNOWN, text=text)
     return BranchFinding(verdict=Verdict.OK, text=text)
 
 

@@ -1,12 +1,13 @@
 """Trace: where a received copy spent its time and what was done to it, from its header and, where it is ours, the ledger."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from waybill.explain.record import AFTER_ACCEPTANCE, BEFORE_ACCEPTANCE, DelayPart, RecipientExplanation
 from waybill.mail.received_copy import ReceivedCopy
 from waybill.mail.received_path import Step
+from waybill.mail.receiver_verdict import decide
 from waybill.model.clock import MINUTE, SECOND, Instant
 from waybill.model.event import Attempted, Event, EventKind
 from waybill.model.message import Delivery, Message
@@ -77,6 +78,7 @@ class Trace:
 
 def trace_copy(copy: ReceivedCopy, tied: Tied | None, why_not_tied: str | None = None) -> Trace:
     """The account of a copy, by its header alone or beside the ledger."""
+    copy = copy if tied is None else _without_own(copy, tied.message)
     attempt = tied.handed_over if tied else None
     index = None if attempt is None else _handover(copy.path.steps, attempt)
     if tied is None or attempt is None or index is None:
@@ -97,6 +99,13 @@ def trace_copy(copy: ReceivedCopy, tied: Tied | None, why_not_tied: str | None =
         clocks=_compare(border, attempt),
         border=border.place,
     )
+
+
+def _without_own(copy: ReceivedCopy, message: Message) -> ReceivedCopy:
+    """The copy without verdicts that stood in the message when we had it: a filter on the sender's side wrote those."""
+    own = {(name.lower(), " ".join(value.split())) for name, value in message.headers}
+    verdicts = tuple(each for each in copy.verdicts if (each.header.lower(), " ".join(each.words.split())) not in own)
+    return replace(copy, verdicts=verdicts, decided=decide(verdicts))
 
 
 def _where(position: int, index: int) -> str:

@@ -13,6 +13,9 @@ from waybill.model.record import record
 LONGEST = 14 * HOUR
 """For so long SES tries (its "unable to deliver in 840 minutes"), unless a configuration set says less."""
 
+UNKNOWN_ACCOUNT = "unknown"
+"""The account of events that name none (sendingAccountId, sourceArn)."""
+
 NOT_SENT = frozenset({Cause.SUPPRESSED_ACCOUNT, Cause.SUPPRESSED_GLOBAL, Cause.UNSUBSCRIBED})
 """Bounces by which SES says that it has not tried."""
 
@@ -71,11 +74,24 @@ class AmazonReported:
     @property
     def rank(self) -> int:
         """How much it decides: what came to an end weighs more than what is on its way, whenever it was told."""
-        if self.type is AmazonEvent.COMPLAINT and self.cause in NOT_SENT:
-            return _RANKS[AmazonEvent.BOUNCE]
+        if self.type is AmazonEvent.COMPLAINT:
+            return self._rank_of_complaint
         if self.type in _ENGAGED and self.cause is None:
             return _RANKS[AmazonEvent.SUBSCRIPTION]  # of several recipients nobody knows which it was
         return _WORDLESS if self.is_wordless else _RANKS[self.type]
+
+    @property
+    def is_no_complaint(self) -> bool:
+        """Whether it came as a complaint and says that nobody has complained."""
+        return self.type is AmazonEvent.COMPLAINT and self.cause in {None, Cause.ACCEPTED_BY_RECEIVER}
+
+    @property
+    def _rank_of_complaint(self) -> int:
+        if self.cause in NOT_SENT:
+            return _RANKS[AmazonEvent.BOUNCE]
+        if self.is_no_complaint:
+            return _RANKS[AmazonEvent.SUBSCRIPTION if self.cause is None else AmazonEvent.OPEN]
+        return _PERHAPS if "candidates" in self.detail else _RANKS[AmazonEvent.COMPLAINT]
 
 
 @record(frozen=True, kw_only=True, slots=True)
@@ -106,6 +122,7 @@ class Fate:
 
 _ENGAGED = frozenset({AmazonEvent.OPEN, AmazonEvent.CLICK})
 _WORDLESS = 2
+_PERHAPS = 5  # a complaint of one of several
 _RANKS = {
     AmazonEvent.SUBSCRIPTION: -1,
     AmazonEvent.SEND: 0,
@@ -113,10 +130,10 @@ _RANKS = {
     AmazonEvent.OPEN: 3,  # whoever opened it has it, although the delivery was not reported
     AmazonEvent.CLICK: 3,
     AmazonEvent.DELIVERY: 4,
-    AmazonEvent.BOUNCE: 5,
-    AmazonEvent.REJECT: 6,
-    AmazonEvent.RENDERING_FAILURE: 6,
-    AmazonEvent.COMPLAINT: 7,
+    AmazonEvent.BOUNCE: 6,
+    AmazonEvent.REJECT: 7,
+    AmazonEvent.RENDERING_FAILURE: 7,
+    AmazonEvent.COMPLAINT: 8,
 }
 
 _STATUSES = {
@@ -140,6 +157,8 @@ def status_of(fact: AmazonReported) -> Status:
     """The status that a report, taken alone, means."""
     if fact.cause in NOT_SENT:
         return Status.SUPPRESSED
+    if fact.is_no_complaint:
+        return Status.QUEUED if fact.cause is None else Status.DELIVERED
     if fact.type is AmazonEvent.COMPLAINT:
         return Status.COMPLAINED
     if fact.type in _ENGAGED and fact.cause is None:
@@ -179,12 +198,18 @@ def fate_of(accepted_at: Instant, reported: Iterable[tuple[Instant, AmazonReport
     )
 
 
+def same_account(one: Message, other: Message) -> bool:
+    """Whether two reports can be about one message: they name the same account, or one of them none."""
+    return one.account == other.account or UNKNOWN_ACCOUNT in {one.account, other.account}
+
+
 def join(one: Message, other: Message) -> Message:
     """What two reports together tell of their message: of each field the fuller. The order does not matter."""
     merged = {name: max(getattr(one, name), getattr(other, name), key=_fullness) for name in _JOINED}
     return dataclasses.replace(
         one,
         **merged,
+        account=other.account if one.account == UNKNOWN_ACCOUNT else one.account,
         accepted_at=min(one.accepted_at, other.accepted_at),
         destination=one.destination
         if one.destination == other.destination

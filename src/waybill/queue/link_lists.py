@@ -8,8 +8,9 @@ from waybill.mail.lint.links import organisation
 from waybill.mail.lint.rules import found
 from waybill.model.content import Finding
 from waybill.model.ip import is_ip
+from waybill.model.standing import ListingState
 from waybill.net.resolver import Resolver
-from waybill.standing.blocklists import Blocklist, ListingState, look_up
+from waybill.standing.blocklists import Blocklist, look_up
 
 log = logging.getLogger(__name__)
 

@@ -135,6 +135,8 @@ class Recorder:
                 except StoreUnavailable as error:
                     periods.add(unwritten)
                     log.debug("health_history_waits error=%s", error)
+                except Exception:  # the history goes on, whatever was wrong with one look
+                    log.exception("health_history_failed")
                 await asyncio.sleep(EVERY)
         finally:
             if store is not None:

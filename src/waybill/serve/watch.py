@@ -27,6 +27,13 @@ _WELL = {
     "resolver": "it answers",
     "publishing": "events go out",
 }
+"""What is said of a part that works again."""
+
+_UNTRIED = {
+    **dict.fromkeys(_WELL, "no trouble seen since this worker began"),
+    "egress": "nobody has been out of reach",
+}
+"""What is known of a part before there was any trouble, used or not."""
 
 
 class Watch:
@@ -36,7 +43,7 @@ class Watch:
         self._clock = clock
         started = clock()
         self.parts: dict[str, PartHealth] = {
-            name: PartHealth(state=State.OK, evidence=text, since=started) for name, text in _WELL.items()
+            name: PartHealth(state=State.OK, evidence=text, since=started) for name, text in _UNTRIED.items()
         }
 
     def __call__(self, part: str, problem: str | None) -> None:

@@ -4,26 +4,17 @@ import asyncio
 import ipaddress
 import tomllib
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from waybill.model.standing import ListingState
 from waybill.net.resolver import Answer, AnswerStatus, Resolver
 
 _FILE = Path(__file__).with_name("blocklists.toml")
 _LISTS = ipaddress.IPv4Network("127.0.0.0/8")
 _REFUSALS = ipaddress.IPv4Network("127.255.255.0/24")
 _SHOWN = 200
-
-
-class ListingState(StrEnum):
-    """What a blocklist says of an address or a domain."""
-
-    LISTED = "listed"
-    CLEAR = "clear"
-    REFUSED = "refused"  # it answered that it does not answer us
-    UNKNOWN = "unknown"  # no answer, or one that means nothing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -62,7 +62,7 @@ async def ask(resolver: Resolver, lists: Sequence[Blocklist], subjects: Sequence
             subject=subject,
             blocklist=blocklist.id,
             zone=blocklist.zone,
-            state=ListingState(found.state.value),
+            state=found.state,
             since=at,
             asked_at=at,
             answers=tuple(sorted(found.answers)),

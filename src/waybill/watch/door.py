@@ -19,7 +19,7 @@ from waybill.model.clock import HOUR, Clock, Instant
 from waybill.net.http_client import HttpAnswer
 from waybill.store.elsewhere import Elsewhere, Reported
 from waybill.store.protocol import StoreUnavailable
-from waybill.watch.signature import AllowedHosts, NotGenuine, read_certificate, verify
+from waybill.watch.signature import CERTIFICATE, AllowedHosts, NotGenuine, read_certificate, verify
 from waybill.watch.stream import Fault, Skipped, read_document
 from waybill.watch.unwrap import SNS_TYPES
 
@@ -95,7 +95,7 @@ class Ingest:
         if not isinstance(document, dict) or document.get("Type") not in SNS_TYPES:
             raise _Refused(400, "this is no SNS message (Type, TopicArn, Signature)")
         self._check_topic(document.get("TopicArn"))
-        url = self._config.hosts.check(document.get("SigningCertURL"), "SigningCertURL")
+        url = self._config.hosts.check(document.get(CERTIFICATE), CERTIFICATE)
         verify(document, await self._key(url))
         if document["Type"] == "SubscriptionConfirmation":
             return await self._confirm(document)

@@ -124,16 +124,23 @@ def meaning_of_rendering(error: str) -> tuple[Meaning, str | None]:
     return meaning, missing[1] if missing else None
 
 
-def meaning_of_complaint(sub_type: str | None) -> Meaning:
-    """A complaint that came home, or one of long ago that keeps SES from sending."""
+def meaning_of_complaint(sub_type: str | None, kind: str | None, candidates: int) -> Meaning | None:
+    """A complaint that came home, or one of long ago that keeps SES from sending; None for a report that nobody made.
+
+    ``candidates`` are all that may have complained: of several SES does not know which one did.
+    """
     if sub_type in {"OnAccountSuppressionList", "OnTenantSuppressionList"}:
         return _by_amazon(Cause.SUPPRESSED_ACCOUNT, f"amazon-ses-{sub_type}")
+    if kind == "not-spam":
+        return meaning_of_delivery()
+    if kind == "auth-failure":  # RFC 6591: a failed check of SPF, DKIM or DMARC
+        return None
     return Meaning(
         cause=Cause.COMPLAINT,
         scope=Scope.RECIPIENT,
         responder=Responder.RECIPIENT,
         permanent=True,
-        confidence="certain",
+        confidence="certain" if candidates <= 1 else "possible",
         rule="amazon-ses-Complaint",
     )
 

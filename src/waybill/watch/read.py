@@ -7,7 +7,7 @@ from typing import Any
 
 from waybill.mail.address import AddressError, canonical
 from waybill.model.address import comparable
-from waybill.model.amazon import AmazonEvent, AmazonReported
+from waybill.model.amazon import UNKNOWN_ACCOUNT, AmazonEvent, AmazonReported
 from waybill.model.clock import Instant, rfc3339
 from waybill.model.event import EventKind, NewEvent
 from waybill.model.message import Message, Source
@@ -22,9 +22,6 @@ from waybill.watch.meaning import (
     meaning_of_rendering,
 )
 from waybill.watch.ses_event import BadEvent, Event, Mail, instant, read_event
-
-UNKNOWN_ACCOUNT = "unknown"
-"""The account of events that name none (sendingAccountId, sourceArn)."""
 
 _ARN = re.compile(r"arn:[a-z0-9-]+:ses:([a-z0-9-]*):(\d*):identity/(.+)", re.DOTALL)
 _LONGEST_ID = 256
@@ -231,14 +228,16 @@ def _complaint(event: Event, message: Message) -> Iterator[NewEvent]:
     assert told is not None
     at = instant(told.timestamp, "complaint.timestamp")
     arrived = None if told.arrival_date is None else rfc3339(instant(told.arrival_date, "complaint.arrivalDate"))
-    for recipient in [one.email_address for one in told.complained_recipients] or message.destination:
+    candidates = tuple(one.email_address for one in told.complained_recipients) or message.destination
+    several = len(candidates) if len(candidates) > 1 else None
+    for recipient in candidates:
         fact = _reported(
             AmazonEvent.COMPLAINT,
-            meaning_of_complaint(told.complaint_sub_type),
+            meaning_of_complaint(told.complaint_sub_type, told.complaint_feedback_type, len(candidates)),
             kind=told.complaint_feedback_type,
             sub_type=told.complaint_sub_type,
             feedback_id=told.feedback_id,
-            detail={"user_agent": told.user_agent, "arrival_date": arrived},
+            detail={"user_agent": told.user_agent, "arrival_date": arrived, "candidates": several},
         )
         yield _event(at, fact, recipient)
 

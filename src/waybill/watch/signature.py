@@ -18,6 +18,9 @@ from waybill.model.clock import SECOND, Instant
 AMAZON = re.compile(r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(?:\.cn)?")
 """Where SNS publishes its certificates, and answers to SubscribeURL."""
 
+CERTIFICATE = "SigningCertURL"
+"""The field that says where the certificate is."""
+
 _NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 _HASHES: dict[str, hashes.HashAlgorithm] = {"1": hashes.SHA1(), "2": hashes.SHA256()}  # noqa: S303 - SNS's version 1
@@ -39,6 +42,9 @@ class AllowedHosts:
         Raises:
             NotGenuine: it is no https URL of an allowed host.
         """
+        if field == CERTIFICATE and not (isinstance(url, str) and url.endswith(".pem") and not set("?#") & set(url)):
+            # SNS's API answers at the same host: what it can be made to say is no certificate.
+            raise NotGenuine(f"{field} = {str(url)[:200]!r} is not allowed; it must name a .pem file")
         text = url if isinstance(url, str) else ""
         try:
             parts = urlsplit(text)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from waybill.store.elsewhere import Reported
 from waybill.watch.read import read_report
 from waybill.watch.ses_event import BadEvent
-from waybill.watch.unwrap import Aside, unwrap
+from waybill.watch.unwrap import Aside, Broken, Unwrapped, unwrap
 
 LARGEST = 1024 * 1024 * 1024
 _GZIP = b"\x1f\x8b"
@@ -105,13 +105,17 @@ def _whole(document: object) -> object:
 def _read(document: object, line: int) -> Iterator[Reported | Fault | Skipped]:
     try:
         for found in unwrap(document):
-            yield Skipped(line=line, text=found.text) if isinstance(found, Aside) else _report(found, line)
+            yield _report(found, line)
     except BadEvent as error:
         yield Fault(line=line, text=str(error))
 
 
-def _report(document: dict[str, object], line: int) -> Reported | Fault:
+def _report(found: Unwrapped, line: int) -> Reported | Fault | Skipped:
+    if isinstance(found, Aside):
+        return Skipped(line=line, text=found.text)
+    if isinstance(found, Broken):
+        return Fault(line=line, text=found.text)
     try:
-        return read_report(_whole(document))
+        return read_report(_whole(found))
     except BadEvent as error:
         return Fault(line=line, text=str(error))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from waybill.watch.ses_event import BadEvent
 
@@ -26,7 +26,17 @@ class Aside:
     text: str
 
 
-def unwrap(document: Any, depth: int = 0) -> Iterator[dict[str, Any] | Aside]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Broken:
+    """One of several, and none of the forms that are known: ``text`` says why. The others go on."""
+
+    text: str
+
+
+Unwrapped: TypeAlias = dict[str, Any] | Aside | Broken
+
+
+def unwrap(document: Any, depth: int = 0) -> Iterator[Unwrapped]:
     """The events (decoded JSON, not yet judged) in whatever they came in.
 
     Raises:
@@ -36,7 +46,10 @@ def unwrap(document: Any, depth: int = 0) -> Iterator[dict[str, Any] | Aside]:
         raise BadEvent(f"it is wrapped more than {DEEPEST} times")
     if isinstance(document, list):
         for one in document:
-            yield from unwrap(one, depth + 1)
+            try:
+                yield from unwrap(one, depth + 1)
+            except BadEvent as error:
+                yield Broken(text=str(error))
         return
     if not isinstance(document, dict):
         raise BadEvent(f"an event is a JSON object, and this is {_named(document)}")
@@ -49,7 +62,7 @@ def unwrap(document: Any, depth: int = 0) -> Iterator[dict[str, Any] | Aside]:
     yield from _in_others(document, depth)
 
 
-def _in_sns(document: dict[str, Any], depth: int) -> Iterator[dict[str, Any] | Aside]:
+def _in_sns(document: dict[str, Any], depth: int) -> Iterator[Unwrapped]:
     kind, topic, message = document["Type"], document["TopicArn"], document.get("Message")
     if kind != "Notification":
         yield Aside(text=f"{kind} of the topic {topic}")
@@ -59,7 +72,7 @@ def _in_sns(document: dict[str, Any], depth: int) -> Iterator[dict[str, Any] | A
         yield from _decoded(message, "Message", depth)
 
 
-def _in_others(document: dict[str, Any], depth: int) -> Iterator[dict[str, Any] | Aside]:
+def _in_others(document: dict[str, Any], depth: int) -> Iterator[Unwrapped]:
     if "detail-type" in document and isinstance(document.get("detail"), dict):  # EventBridge
         yield from unwrap(document["detail"], depth + 1)
         return
@@ -77,7 +90,7 @@ def _in_others(document: dict[str, Any], depth: int) -> Iterator[dict[str, Any] 
     raise BadEvent("it is neither an event of Amazon SES nor one wrapped by SNS, SQS, EventBridge or Firehose")
 
 
-def _decoded(text: Any, name: str, depth: int) -> Iterator[dict[str, Any] | Aside]:
+def _decoded(text: Any, name: str, depth: int) -> Iterator[Unwrapped]:
     if isinstance(text, dict | list):
         yield from unwrap(text, depth + 1)
         return

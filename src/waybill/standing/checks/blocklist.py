@@ -4,7 +4,8 @@ import asyncio
 
 from waybill.mail.dmarc import discover
 from waybill.mail.lookup import LookupFailed
-from waybill.standing.blocklists import Blocklist, Listing, ListingState, blocklists, look_up
+from waybill.model.standing import ListingState
+from waybill.standing.blocklists import Blocklist, Listing, blocklists, look_up
 from waybill.standing.checks.asking import Asking
 from waybill.standing.checks.check import About, Check, Sender, Tools, not_public
 

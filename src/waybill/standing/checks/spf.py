@@ -1,6 +1,7 @@
 """SPF of the return path's domain and of our EHLO names, evaluated as receivers do (RFC 7208)."""
 
 import asyncio
+import re
 
 from waybill.mail.spf import MOST_LOOKUPS, MOST_VOID_LOOKUPS, check_host
 from waybill.mail.spf_macro import SpfSyntaxError
@@ -46,15 +47,32 @@ async def check(sender: Sender, tools: Tools) -> list[Check]:
 
 
 def wanted(domain: str, found: tuple[str, ...], ips: tuple[str, ...]) -> DnsRecord:
-    """The record to publish so that the addresses are allowed: the present one with them in front, or a new one."""
+    """The record to publish so that the addresses are allowed: the present one with them in front, or a new one.
+
+    Terms with errors are left out: with one of them no record is worth anything (RFC 7208 §4.6).
+    """
     present = select(found)
     terms = [f"ip6:{ip}" if ":" in ip else f"ip4:{ip}" for ip in ips] or ["mx"]
     if len(present) == 1:
-        value = " ".join(("v=spf1", *terms, *present[0].split()[1:]))
+        value = " ".join(("v=spf1", *terms, *filter(_is_sound, present[0].split()[1:])))
     else:
-        rest = [term for text in present for term in text.split()[1:] if term.lower().lstrip("+-~?") != "all"]
+        # Beside the one "all" a redirect counts for nothing, and two of them are an error.
+        rest = [
+            re.sub("^redirect=", "include:", term, flags=re.IGNORECASE)
+            for text in present
+            for term in text.split()[1:]
+            if term.lower().lstrip("+-~?") != "all" and _is_sound(term)
+        ]
         value = " ".join(("v=spf1", *dict.fromkeys((*terms, *rest)), "~all"))
     return DnsRecord(name=domain, type="TXT", value=value, replaces=" | ".join(present))
+
+
+def _is_sound(term: str) -> bool:
+    try:
+        parse_record(f"v=spf1 {term}")
+    except SpfSyntaxError:
+        return False
+    return True
 
 
 def _check_record(sender: Sender, found: tuple[str, ...], tools: Tools, about: About) -> Check:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from waybill.model.address import comparable, domain_of
-from waybill.model.amazon import AmazonAsked, AmazonReported, fate_of, join
+from waybill.model.amazon import AmazonAsked, AmazonReported, fate_of, join, same_account
 from waybill.model.clock import Instant
 from waybill.model.event import Fact, NewEvent
 from waybill.model.message import Message, Source
@@ -46,7 +46,7 @@ def _message(transaction: Transaction, told: Message) -> int | None:
         )
     number, body, dkim_header = rows[0]
     known = decode_message(body, dkim_header)
-    if known.source is not Source.AMAZON_SES or known.account != told.account:
+    if known.source is not Source.AMAZON_SES or not same_account(known, told):
         return None
     joined = join(known, told)
     if joined != known:
@@ -140,9 +140,9 @@ def _deliveries(transaction: Transaction, number: int) -> None:
         )
         if recipient in ids:
             transaction.execute(
-                "UPDATE deliveries SET status = ?, cause = ?, underlying_cause = ?, accepted_at = ?, next_at = ?,"
+                "UPDATE deliveries SET account = ?, status = ?, cause = ?, underlying_cause = ?, accepted_at = ?, next_at = ?,"
                 " expires_at = ?, updated_at = ? WHERE id = ?",
-                (*standing, ids[recipient]),
+                (message.account, *standing, ids[recipient]),
             )
         else:
             transaction.execute(

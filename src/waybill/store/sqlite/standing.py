@@ -118,24 +118,25 @@ def _is_own(transaction: Transaction, account: str, recipient: str) -> bool:
 
 
 def _key(transaction: Transaction, moved: Moved) -> _Key:
+    """What comes home late counts in the hour of the attempt that it is about: rates compare it with what was sent then."""
     fact = moved.settlement.events[0].fact
     if isinstance(fact, Attempted):
-        source_ip, provider = fact.attempt.source_ip, fact.attempt.provider
+        at, source_ip, provider = moved.at, fact.attempt.source_ip, fact.attempt.provider
     else:
-        source_ip, provider = _last_attempt(transaction, moved)
-    start = moved.at - moved.at % HOUR
+        at, source_ip, provider = _last_attempt(transaction, moved)
+    start = at - at % HOUR
     return (start, moved.account, moved.identity, moved.configuration_set or "", source_ip or "", provider or "")
 
 
-def _last_attempt(transaction: Transaction, moved: Moved) -> tuple[str | None, str | None]:
-    """From where to whom the message went, for what comes home later or ends by the clock."""
+def _last_attempt(transaction: Transaction, moved: Moved) -> tuple[Instant, str | None, str | None]:
+    """When and from where to whom the message went, for what comes home later or ends by the clock."""
     rows = transaction.execute(
-        "SELECT json_extract(CAST(fact AS TEXT), '$.attempt.source_ip'), json_extract(CAST(fact AS TEXT), '$.attempt.provider')"
+        "SELECT at, json_extract(CAST(fact AS TEXT), '$.attempt.source_ip'), json_extract(CAST(fact AS TEXT), '$.attempt.provider')"
         " FROM events WHERE message = ? AND recipient = ? AND kind IN ('delivered', 'deferred', 'bounced')"
         " ORDER BY id DESC LIMIT 1",
         (moved.message, moved.settlement.events[0].recipient),
     )
-    return rows[0] if rows else (None, None)
+    return rows[0] if rows else (moved.at, None, None)
 
 
 def count_suppressed(transaction: Transaction, message: Message, recipient: str) -> None:
