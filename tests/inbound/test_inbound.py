@@ -242,6 +242,19 @@ async def test_a_report_about_an_unfinished_delivery_is_asked_to_come_again(home
     assert await home.kinds(delivery) == []
 
 
+async def test_two_reports_at_once_at_two_workers(home: Home) -> None:
+    """Neither undoes the other: whoever comes second sees what the first has left. The complaint decides."""
+    deliveries = [await home.delivered() for _ in range(20)]
+    async with inbound(home) as one, inbound(home) as other:
+        for delivery in deliveries:
+            address = encode(delivery.id, "bounce.test", SECRET)
+            complaint, reply = write_complaint(incident(address), "FBL"), write_auto_reply(incident(address))
+            await asyncio.gather(bring(one, address, complaint, "fbl@b.example"), bring(other, address, reply))
+    for delivery in deliveries:
+        assert Status.COMPLAINED is (await home.read(delivery)).status
+        assert {"complained", "auto_replied"} <= set(await home.kinds(delivery))
+
+
 async def test_the_same_report_twice_at_once(home: Home) -> None:
     """Eight connections bring it at the same time: one event."""
     delivery = await home.delivered()

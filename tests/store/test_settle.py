@@ -11,7 +11,7 @@ from waybill.model.clock import HOUR, MINUTE
 from waybill.model.event import AutoReplied, BounceReceived, Complained, EventKind, Expired, Held, SuppressionAdded
 from waybill.model.message import Delivery, Status
 from waybill.model.suppression import GLOBAL, Reason
-from waybill.store.protocol import LeaseLost, Ledger, NotFound, SendingBucket, Settlement, Store
+from waybill.store.protocol import LeaseLost, Ledger, NotFound, Overtaken, SendingBucket, Settlement, Store
 
 
 async def leased(store: Store, *recipients: str) -> tuple[Delivery, ...]:
@@ -207,6 +207,29 @@ async def test_without_a_lease(store: Store) -> None:
         settled.underlying_cause,
         settled.lease_owner,
     ) == (Cause.DELIVERY_EXPIRED, Cause.GREYLISTED, None)
+
+
+async def test_what_was_read_before_does_not_undo_what_came_in_between(store: Store) -> None:
+    """Feedback that took the delivery to stand otherwise is not written, nor is its event."""
+    (delivery,) = await leased(store)
+    bounced = Settlement(delivery_id=delivery.id, status=Status.BOUNCED, cause=Cause.USER_UNKNOWN, events=())
+    await store.settle(bounced)
+    reply = AutoReplied(subject="Out of office", auto_submitted="auto-replied")
+    late = Settlement(
+        delivery_id=delivery.id,
+        status=Status.DELIVERED,
+        seen=Status.DELIVERED,
+        cause=Cause.ACCEPTED_BY_RECEIVER,
+        events=(new_event(EventKind.AUTO_REPLIED, START + 1, reply, delivery.recipient),),
+    )
+    with pytest.raises(Overtaken, match="is bounced, and no longer delivered"):
+        await store.settle(late)
+    ledger = await store.ledger(delivery.message_id)
+    assert ledger is not None
+    assert EventKind.AUTO_REPLIED not in {event.kind for event in ledger.events}
+    after = await store.delivery(delivery.id)
+    assert after is not None
+    assert Status.BOUNCED is after.status
 
 
 async def test_many_at_once(store: Store) -> None:

@@ -24,7 +24,7 @@ from waybill.model.event import EventKind, NewEvent
 from waybill.model.message import OPEN_STATUSES, Delivery, Source, Status
 from waybill.model.traced import CopyTraced
 from waybill.queue.worker import RETURN_PATH_PURPOSE
-from waybill.store.protocol import Settlement, Store
+from waybill.store.protocol import Overtaken, Settlement, Store
 
 MOST_OCTETS = 50 * 1024 * 1024
 """The largest copy that is taken."""
@@ -69,18 +69,24 @@ async def keep(store: Store, found: Trace, *, by: str, now: Instant) -> bool:
         return True
     delivery = tied.delivery
     event = NewEvent(kind=EventKind.COPY_TRACED, at=now, recipient=delivery.recipient, fact=fact)
-    cause = _cause(fact, delivery) if tied.message.source is not Source.AMAZON_SES else delivery.cause
-    await store.settle(
-        Settlement(
-            delivery_id=delivery.id,
-            status=delivery.status,
-            cause=cause,
-            underlying_cause=delivery.underlying_cause,
-            next_at=delivery.next_at,
-            events=(event,),
-        )
-    )
-    return True
+    while True:
+        cause = _cause(fact, delivery) if tied.message.source is not Source.AMAZON_SES else delivery.cause
+        try:
+            await store.settle(
+                Settlement(
+                    delivery_id=delivery.id,
+                    status=delivery.status,
+                    seen=delivery.status,
+                    cause=cause,
+                    underlying_cause=delivery.underlying_cause,
+                    next_at=delivery.next_at,
+                    events=(event,),
+                )
+            )
+        except Overtaken:  # a bounce or complaint came home in between: it decides
+            delivery = await store.delivery(delivery.id) or delivery
+        else:
+            return True
 
 
 def _cause(fact: CopyTraced, delivery: Delivery) -> Cause | None:

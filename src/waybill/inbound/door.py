@@ -36,7 +36,7 @@ from waybill.net.smtp_server import (
     SessionLimits,
     SmtpServer,
 )
-from waybill.store.protocol import NotFound, Settlement, Store, StoreUnavailable
+from waybill.store.protocol import NotFound, Overtaken, Settlement, Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -263,6 +263,10 @@ class Reports:
         try:
             await self.store.settle(settlement)
         except NotFound:  # the ledger forgot the delivery in between
+            return
+        except Overtaken:  # another worker had a report of it at the same moment: this one counts beside that
+            delivery = await self.store.delivery(delivery.id) or delivery
+            await self._settle(report, delivery, envelope)
             return
         self.counts[report.kind] += 1
         log.info(

@@ -156,6 +156,7 @@ def _settlement(
     return Settlement(
         delivery_id=delivery.id,
         status=status,
+        seen=delivery.status,
         cause=cause,
         underlying_cause=delivery.underlying_cause,
         events=(event, *additions(entries, delivery.recipient)),

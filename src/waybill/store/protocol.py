@@ -71,6 +71,10 @@ class LeaseLost(Exception):  # noqa: N818
     """Another worker has taken the delivery over; what was to be settled was not written."""
 
 
+class Overtaken(Exception):  # noqa: N818
+    """The delivery no longer stands as the settlement took it to; nothing was written. Read it again."""
+
+
 @record(frozen=True, kw_only=True, slots=True)
 class Limits:
     """The account's limits at accept time, in recipients; 0: none."""
@@ -138,7 +142,7 @@ class Claim:
 class Settlement:
     """The new state of a delivery and the events that explain it.
 
-    ``lease_owner`` must still hold the lease; None settles without one (feedback that came home).
+    ``lease_owner`` must still hold the lease; None settles without one (feedback that came home), if the status is still ``seen``.
     ``attempts`` is the new count. ``suppressions`` are entries to add (their ``event`` is filled in with the
     id of the first of ``events``). ``dkim_header``, where given, is kept for later attempts. The message's content
     is deleted once all its deliveries are final. ``source_ip`` and ``site`` say from where to whom an attempt was made;
@@ -151,6 +155,7 @@ class Settlement:
     cause: Cause | None
     events: tuple[NewEvent, ...]
     lease_owner: str | None = None
+    seen: Status | None = None
     underlying_cause: Cause | None = None
     attempts: int | None = None
     next_at: Instant | None = None
@@ -353,7 +358,7 @@ class Store(QueueControl, Observations, Elsewhere, Compartments, Protocol):
         """
 
     async def settle(self, settlement: Settlement) -> None:
-        """Raises: LeaseLost, NotFound."""
+        """Raises: LeaseLost, NotFound, Overtaken."""
 
     async def delivery(self, delivery_id: int) -> Delivery | None:
         """One delivery by its id."""

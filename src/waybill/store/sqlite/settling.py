@@ -11,7 +11,7 @@ import msgspec
 
 from waybill.model.clock import Instant
 from waybill.model.message import OPEN_STATUSES, Status
-from waybill.store.protocol import LeaseLost, NotFound, Settlement
+from waybill.store.protocol import LeaseLost, NotFound, Overtaken, Settlement
 from waybill.store.sqlite import standing
 from waybill.store.sqlite.bulk import Row, statement
 from waybill.store.sqlite.counting import count_attempt_from, count_move
@@ -22,7 +22,7 @@ from waybill.store.sqlite.rows import OPEN, plain
 from waybill.store.sqlite.suppressions import suppress
 from waybill.store.sqlite.writer import Transaction
 
-Settled: TypeAlias = LeaseLost | NotFound | ValueError | None
+Settled: TypeAlias = LeaseLost | NotFound | Overtaken | ValueError | None
 
 
 class _Standing(msgspec.Struct, frozen=True, array_like=True):
@@ -110,6 +110,8 @@ def _fault(settlement: Settlement, before: _Standing | None) -> Settled:
         return NotFound(f"there is no delivery {settlement.delivery_id}")
     if settlement.lease_owner is not None and settlement.lease_owner != before.lease_owner:
         return LeaseLost(f"delivery {settlement.delivery_id} is held by {before.lease_owner or 'nobody'}")
+    if settlement.seen is not None and settlement.seen != before.status:
+        return Overtaken(f"delivery {settlement.delivery_id} is {before.status}, and no longer {settlement.seen}")
     if settlement.status in OPEN_STATUSES and before.status not in OPEN_STATUSES:
         return ValueError(
             f"delivery {settlement.delivery_id} is {before.status}: it cannot be {settlement.status} again"
