@@ -185,19 +185,27 @@ def _doubtful_mailbox(case: Case) -> Weighed:
         )
 
 
-def _no_connection(case: Case) -> Weighed:
-    """Nobody answered: theirs, or ours?"""
+def _ours(case: Case, *, many: str, one: str, asked: str) -> Hypothesis:
+    """A fault on our side: likely, and ``many`` its words, where many domains met the same."""
     alike = case.domains_alike
-    yield Hypothesis(
+    return Hypothesis(
         cause=Cause.WAYBILL_INCIDENT,
         confidence=LIKELY if alike else POSSIBLE,
-        text=f"Our own network: mail to {count(alike, 'domain')} met the same."
-        if alike
-        else "Our own network: port 25 outwards may be blocked.",
-        decided_by="Whether mail to other domains gets through:",
+        text=many.format(domains=count(alike, "domain")) if alike else one,
+        decided_by=f"Whether {asked} other domains:",
         command=command("status"),
     )
-    if not alike:
+
+
+def _no_connection(case: Case) -> Weighed:
+    """Nobody answered: theirs, or ours?"""
+    yield _ours(
+        case,
+        many="Our own network: mail to {domains} met the same.",
+        one="Our own network: port 25 outwards may be blocked.",
+        asked="mail gets through to",
+    )
+    if not case.domains_alike:
         yield Hypothesis(
             cause=Cause.SERVER_UNAVAILABLE,
             confidence=LIKELY,
@@ -208,17 +216,14 @@ def _no_connection(case: Case) -> Weighed:
 
 
 def _no_answer_from_dns(case: Case) -> Weighed:
-    alike = case.domains_alike
-    yield Hypothesis(
-        cause=Cause.WAYBILL_INCIDENT,
-        confidence=LIKELY if alike else POSSIBLE,
-        text=f"Our own resolver: look-ups of {count(alike, 'domain')} failed alike."
-        if alike
-        else "Our own resolver fails.",
-        decided_by="Whether it answers for other domains:",
-        command=command("status"),
+    """The DNS failed: their name servers, or our resolver?"""
+    yield _ours(
+        case,
+        many="Our own resolver: look-ups of {domains} failed alike.",
+        one="Our own resolver fails.",
+        asked="it answers for",
     )
-    if not alike:
+    if not case.domains_alike:
         yield Hypothesis(
             cause=Cause.SERVER_MISCONFIGURED,
             confidence=LIKELY,
