@@ -37,13 +37,37 @@ async def check(sender: Sender, tools: Tools) -> list[Check]:
         return [unanswered(*each, answer, tools) for each in subjects] + await _helos(sender, tools)
     asking = Asking(tools)
     walk = await check_host(asking, ip=NOBODY, sender=f"postmaster@{sender.mail_from}", helo="mail.invalid")
-    sources, helos = await asyncio.gather(_sources(sender, answer.records, tools), _helos(sender, tools))
+    sources, helos, own = await asyncio.gather(
+        _sources(sender, answer.records, tools), _helos(sender, tools), _beside(sender, tools)
+    )
     record = About(id="spf_record", subject=sender.mail_from, evidence=(tools.said(answer),))
     checks = [_check_record(sender, answer.records, tools, record)]
     if walk.records:
         checks.append(_check_lookups(walk, About(id="spf_lookups", subject=sender.mail_from, evidence=asking.evidence)))
         checks.append(_check_strict(walk, About(id="spf_strict", subject=sender.mail_from, evidence=asking.evidence)))
-    return [*checks, *sources, *helos]
+    return [*checks, *own, *sources, *helos]
+
+
+async def _beside(sender: Sender, tools: Tools) -> list[Check]:
+    """The domain's own record where the return path is another's: what is broken there hurts whoever sends by it."""
+    domain = sender.domain
+    if domain == sender.mail_from:
+        return []
+    answer = await tools.resolver.txt(domain)
+    present = select(answer.records) if answer.status.definite else []
+    about = About(id="spf_record", subject=domain, evidence=(tools.said(answer),))
+    ours = f"by {{}}, but by {sender.mail_from}'s; mail that others send for {domain} may be."
+    if len(present) > 1:
+        text = f"{domain} publishes {len(present)} SPF records: receivers count that as broken."
+        merged = wanted(domain, answer.records, ())
+        return [about.warns(f"{text} Our mail is not judged {ours.format('them')}", merged)]
+    try:
+        for text in present:
+            parse_record(text)
+    except SpfSyntaxError as error:
+        text = f"{domain}'s SPF record has an error in {error}. Our mail is not judged {ours.format('it')}"
+        return [about.warns(text, remedy="Correct that term of the record.")]
+    return []
 
 
 def wanted(domain: str, found: tuple[str, ...], ips: tuple[str, ...]) -> DnsRecord:
@@ -52,7 +76,9 @@ def wanted(domain: str, found: tuple[str, ...], ips: tuple[str, ...]) -> DnsReco
     Terms with errors are left out: with one of them no record is worth anything (RFC 7208 §4.6).
     """
     present = select(found)
-    terms = [f"ip6:{ip}" if ":" in ip else f"ip4:{ip}" for ip in ips] or ["mx"]
+    terms = [f"ip6:{ip}" if ":" in ip else f"ip4:{ip}" for ip in ips]
+    if not (terms or present):
+        terms = ["mx"]
     if len(present) == 1:
         value = " ".join(("v=spf1", *terms, *filter(_is_sound, present[0].split()[1:])))
     else:
