@@ -75,6 +75,7 @@ def test_identity_names(text: str) -> None:
         ("localhost", None),
         ("a@y.example", None),
         ("y.example (x)", None),
+        ("192.0.2.7", None),
     ],
 )
 def test_domain_names(given_name: str, name: str | None) -> None:

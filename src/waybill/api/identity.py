@@ -53,7 +53,8 @@ def identity_name(given: str) -> str:
 def domain_name(given: str) -> str | None:
     """The domain in lower-case A-labels, or None if it is none that can send mail."""
     name = given.removesuffix(".")
-    if "." not in name or _NOT_IN_DOMAIN.search(name):
+    # a top-level domain is not all digits (RFC 3696 §2): 192.0.2.7 is an address
+    if "." not in name or _NOT_IN_DOMAIN.search(name) or name.rpartition(".")[2].isdigit():
         return None
     try:
         return domain_of(f"postmaster@{name}")

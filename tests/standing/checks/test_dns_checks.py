@@ -61,19 +61,6 @@ SPF_CASES = {
         records=(f'bounce.shop.example. TXT "v=spf1 ip4:{V4} ip6:{V6} a:old.example ~all"',),
         too=("spf_sources", "spf_lookups", "ipv6"),
     ),
-    "two records at the domain itself": Spoilt(
-        zones={"shop.example": ["MX 10 mx.shop.example", f"TXT {SPF}", "TXT v=spf1 a:old.example -all"]},
-        id="spf_record",
-        words="shop.example publishes 2 SPF records: receivers count that as broken. Our mail is not judged by them",
-        verdict=WARN,
-        records=('shop.example. TXT "v=spf1 a:old.example ip4:192.0.2.7 ip6:2001:db8::7 ~all"',),
-    ),
-    "a mistake at the domain itself": Spoilt(
-        zones={"shop.example": ["MX 10 mx.shop.example", "TXT v=spf1 ip4:192.0.2.777 -all"]},
-        id="spf_record",
-        words="shop.example's SPF record has an error in 'ip4:192.0.2.777': '192.0.2.777' is no IPv4 network. Our mail is not judged by it",
-        verdict=WARN,
-    ),
     "a mistake": Spoilt(
         zones={BOUNCE: bounce("v=spf1 ip4:192.0.2.777 -all")},
         id="spf_record",
