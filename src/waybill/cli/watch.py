@@ -117,7 +117,7 @@ async def _drain(store: Store, url: str, summary: Summary, *, once: bool, ask: b
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError, ValueError, RuntimeError):
+        with suppress(NotImplementedError, ValueError, RuntimeError):  # not in the main thread: then Ctrl-C does it
             loop.add_signal_handler(number, stop.set)
     try:
         sqs = aws_client(region_of_queue(url))
