@@ -12,6 +12,7 @@ from waybill.model.clock import HOUR, MINUTE, Instant
 from waybill.model.event import EventKind
 from waybill.model.outcome import Stage, Tls
 from waybill.model.probe import NotProbed, Probed, ProbedHost, ProbedListing, ProbeStep, Step
+from waybill.model.standing import ListingState
 
 RETURN_PATH = "b1abcdef@bounce.shop.example"
 TLS = Tls(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", peer_subject=None, verified=True)
@@ -126,11 +127,11 @@ def _unverified() -> Life:
     )
 
 
-def _blocked(state: str, text: str) -> Life:
+def _blocked(state: ListingState, text: str) -> Life:
     """Refused for a listing; asked now, the list says this of it."""
     words = "550 5.7.1 Service unavailable; Client host [198.51.100.4] blocked using zen.spamhaus.org"
     life = Life(route=ROUTE).answered(words).wait(HOUR)
-    life = asked(life, words if state == "listed" else "250 2.1.5 Ok")
+    life = asked(life, words if state is ListingState.LISTED else "250 2.1.5 Ok")
     probed = life.live
     assert isinstance(probed, Probed)
     listing = ProbedListing(name="Spamhaus ZEN", subject="198.51.100.4", state=state, text=text)
@@ -169,9 +170,9 @@ LIVES: dict[str, Callable[[], Life]] = {
     ),
     "auth_failed-live-published-now": _published_now,
     "ip_blocklisted-live-still": lambda: _blocked(
-        "listed", "Spamhaus ZEN lists 198.51.100.4 (127.0.0.4: XBL: a hijacked machine or an open proxy)"
+        ListingState.LISTED, "Spamhaus ZEN lists 198.51.100.4 (127.0.0.4: XBL: a hijacked machine or an open proxy)"
     ),
-    "ip_blocklisted-live-gone": lambda: _blocked("clear", "Spamhaus ZEN does not list 198.51.100.4"),
+    "ip_blocklisted-live-gone": lambda: _blocked(ListingState.CLEAR, "Spamhaus ZEN does not list 198.51.100.4"),
     "greylisted-live-passes-now": lambda: asked(
         Life().answered("451 4.7.1 Greylisted, try again later").wait(30_000), "250 2.1.5 Ok"
     ),

@@ -14,6 +14,7 @@ from waybill.model.event import EventKind
 from waybill.model.message import Source, Status
 from waybill.model.outcome import Attempt, Outcome, Reply, Speaker, Stage, Tls
 from waybill.model.probe import NotProbed, Probed, ProbedHost, ProbedListing
+from waybill.model.standing import ListingState
 
 NO_PROOF = (
     "A yes to RCPT TO is no proof of a mailbox: many servers say it to every address and decide later. "
@@ -27,7 +28,6 @@ _BEFORE_CONTENT = frozenset(
 _ENCRYPTED = frozenset({Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE})
 """Stages that come when it is settled whether and how the conversation is encrypted."""
 
-_LISTED, _CLEAR = "listed", "clear"
 
 _ENDED = {
     Stage.ROUTE: "no address of {} was found that may be spoken to",
@@ -54,7 +54,10 @@ def compare(case: Case, probed: Probed | NotProbed) -> Live:
     event = next((one.id for one in reversed(case.events) if one.fact == probed), None)
     differences: tuple[Difference, ...] = ()
     same: tuple[str, ...] = ()
-    remarks = [*probed.remarks, *(_listing_words(one) for one in probed.listings if one.state != _CLEAR)]
+    remarks = [
+        *probed.remarks,
+        *(_listing_words(one) for one in probed.listings if one.state is not ListingState.CLEAR),
+    ]
     if attempt is None:
         remarks.insert(0, f"There is nothing to compare with: {_why_never(case)}.")
     else:
@@ -151,7 +154,7 @@ def _held_against(
             text="What was refused for that listing may be taken now, once the receiver has noticed.",
         )
         for one in probed.listings
-        if one.state == _CLEAR
+        if one.state is ListingState.CLEAR
     )
     return tuple(differences), tuple(same)
 
@@ -186,7 +189,7 @@ def _policy(found: Authentication) -> str:
 
 
 def _listing_words(one: ProbedListing) -> str:
-    return f"Queried now: {'still listed. ' if one.state == _LISTED else ''}{one.text}."
+    return f"Queried now: {'still listed. ' if one.state is ListingState.LISTED else ''}{one.text}."
 
 
 def _compare_mx(case: Case, attempt: Attempt, probed: Probed) -> Difference | bool:

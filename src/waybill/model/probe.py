@@ -7,6 +7,7 @@ from waybill.model.cause import Cause
 from waybill.model.clock import Instant
 from waybill.model.outcome import Reply, Stage, Tls
 from waybill.model.record import record
+from waybill.model.standing import ListingState
 
 
 class Step(StrEnum):
@@ -66,11 +67,11 @@ class ProbedHost:
 
 @record(frozen=True, kw_only=True, slots=True)
 class ProbedListing:
-    """What a blocklist that the receiver had named says now of our address: ``listed``, ``clear``, ``refused`` or ``unknown``."""
+    """What a blocklist that the receiver had named says now of our address."""
 
     name: str
     subject: str
-    state: str
+    state: ListingState
     text: str
 
 

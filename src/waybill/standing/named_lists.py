@@ -39,7 +39,7 @@ async def ask_named(resolver: Resolver, attempt: Attempt) -> tuple[ProbedListing
     asked = [one for one in named_in(" ".join(reply.lines)) if one.knows(ip)][:MOST_ASKED]
     found = await asyncio.gather(*(look_up(resolver, one, ip) for one in asked))
     return tuple(
-        ProbedListing(name=one.name, subject=ip, state=listing.state.value, text=listing.text)
+        ProbedListing(name=one.name, subject=ip, state=listing.state, text=listing.text)
         for one, listing in zip(asked, found, strict=True)
     )
 
